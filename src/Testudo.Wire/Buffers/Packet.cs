@@ -17,20 +17,17 @@ public enum PacketFlags : ushort
     /// <summary>Nothing.</summary>
     None = 0,
 
-    /// <summary>The transport checksum is partial and must be completed before any transform.</summary>
-    ChecksumMissing = 1,
-
-    /// <summary>The packet was forwarded, not made by this host.</summary>
-    Forwarded = 2,
-
     /// <summary>The packet was put together from fragments.</summary>
-    Reassembled = 4,
+    Reassembled = 1,
 
     /// <summary>IPsec removed at least one header.</summary>
-    Protected = 8,
+    Protected = 2,
 
-    /// <summary>An ICMP error made by the engine for a packet that it refused.</summary>
-    Reply = 16,
+    /// <summary>The packet was made by the engine: an ICMP error about one that it refused.</summary>
+    Reply = 4,
+
+    /// <summary>A fragment that reassembly took over; it goes on as part of a whole packet, or ends there.</summary>
+    Held = 8,
 }
 
 /// <summary>A packet in a batch. The memory belongs to the batch that it was reserved in.</summary>

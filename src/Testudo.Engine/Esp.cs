@@ -1,0 +1,31 @@
+// The sizes of ESP (RFC 4303, 2):
+//
+//   | SPI (4) | sequence (4) | IV | payload | padding | pad length (1) | next header (1) | ICV |
+//                                 |<------------------- text ------------------------->|
+
+using Testudo.Engine.Keys;
+
+namespace Testudo.Engine;
+
+internal static class Esp
+{
+    /// <summary>SPI and sequence number.</summary>
+    public const int HeaderLength = 8;
+
+    /// <summary>Pad length and next header.</summary>
+    public const int TrailerLength = 2;
+
+    /// <summary>The UDP header of RFC 3948.</summary>
+    public const int UdpHeaderLength = 8;
+
+    /// <summary>Bytes of padding behind so many bytes of payload.</summary>
+    public static int Padding(Sa sa, int payload)
+    {
+        int over = (payload + TrailerLength) % sa.PadTo;
+        return over == 0 ? 0 : sa.PadTo - over;
+    }
+
+    /// <summary>Bytes of the ESP packet, UDP header included, around so many bytes of payload.</summary>
+    public static int Length(Sa sa, int payload) =>
+        sa.UdpLength + HeaderLength + sa.IvLength + payload + Padding(sa, payload) + TrailerLength + sa.Transform.IcvLength;
+}

@@ -1,0 +1,234 @@
+// Fragments of IPv4 (RFC 791) and IPv6 (RFC 8200, 4.5) become whole packets again. Bounded in bytes, datagrams and time;
+// overlapping fragments end the whole datagram (RFC 5722), for they only serve to slip past filters.
+
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using Testudo.Wire;
+
+namespace Testudo.Engine.Fragments;
+
+/// <summary>Fragments that wait for each other. Used by one thread.</summary>
+internal sealed unsafe class Reassembly(int maxBytes) : IDisposable
+{
+    /// <summary>How long a datagram waits for its last fragment (RFC 8200, 4.5: 60 seconds; Linux and we: 30).</summary>
+    private const long Lifetime = 30_000_000_000;
+
+    private const int MaxFragments = 256;
+
+    /// <summary>An IPv4 header with options, or IPv6 with a few extension headers: nobody fragments with more before.</summary>
+    private const int MaxHeader = 512;
+
+    private readonly Dictionary<Key, Datagram> _waiting = [];
+    private readonly LinkedList<Datagram> _byAge = [];
+    private readonly Stack<LinkedListNode<Datagram>> _free = new();
+
+    /// <summary>Bytes of memory held.</summary>
+    public int HeldBytes { get; private set; }
+
+    /// <summary>
+    /// Takes a fragment over; when it was the last one missing, the whole packet is put into <paramref name="done"/>.
+    /// </summary>
+    public Drop Take(in Packet packet, in IpInfo info, in Now now, Batch done)
+    {
+        int header = info.Family == IpFamily.V4 ? info.UpperOffset : info.FragmentHeaderOffset;
+        int data = info.Family == IpFamily.V4 ? info.UpperOffset : info.FragmentHeaderOffset + 8;
+        ReadOnlySpan<byte> body = packet.Span[data..info.TotalLength];
+        int end = info.FragmentOffset + body.Length;
+        if (body.IsEmpty || (info.MoreFragments && body.Length % 8 != 0) || header > MaxHeader || header + end > Batch.MaxPacketLength)
+        {
+            return Drop.BadFragment;
+        }
+
+        // The protocol is part of IPv4's key (RFC 791, 3.2); IPv6 has a larger number instead.
+        var key = new Key(info.Source, info.Destination, info.Identification, info.Family == IpFamily.V4 ? info.Protocol : IpProtocol.Any);
+        if (!_waiting.TryGetValue(key, out Datagram? datagram))
+        {
+            if (HeldBytes + Datagram.Bytes > maxBytes)
+            {
+                return Drop.ReassemblyFull;
+            }
+
+            LinkedListNode<Datagram> node = _free.Count > 0 ? _free.Pop() : new LinkedListNode<Datagram>(new Datagram());
+            datagram = node.Value;
+            datagram.Start(key, node, now.Nanoseconds);
+            HeldBytes += Datagram.Bytes;
+            _waiting.Add(key, datagram);
+            _byAge.AddLast(node);
+        }
+
+        if (!datagram.TryPlace(info.FragmentOffset, body, info.MoreFragments))
+        {
+            Release(datagram);
+            return Drop.BadFragment;
+        }
+
+        if (info.FragmentOffset == 0)
+        {
+            datagram.SetHeader(packet.Span[..header], info.Family == IpFamily.V6 ? packet.Span[header] : (byte)0);
+        }
+
+        if (datagram.IsComplete)
+        {
+            Drop drop = Deliver(datagram, packet, done);
+            Release(datagram);
+            return drop;
+        }
+
+        return Drop.None;
+    }
+
+    /// <summary>Gives up what waits too long; how many datagrams that were.</summary>
+    public int Expire(in Now now)
+    {
+        int expired = 0;
+        while (_byAge.First is { } oldest && now.Nanoseconds - oldest.Value.Started >= Lifetime)
+        {
+            Release(oldest.Value);
+            expired++;
+        }
+
+        return expired;
+    }
+
+    public void Dispose()
+    {
+        foreach (Datagram datagram in _byAge.Concat(_free.Select(static node => node.Value)))
+        {
+            datagram.Dispose();
+        }
+
+        _byAge.Clear();
+        _free.Clear();
+        _waiting.Clear();
+    }
+
+    private void Release(Datagram datagram)
+    {
+        _waiting.Remove(datagram.Key);
+        _byAge.Remove(datagram.Node!);
+        _free.Push(datagram.Node!);
+        HeldBytes -= Datagram.Bytes;
+    }
+
+    private static Drop Deliver(Datagram datagram, in Packet last, Batch done)
+    {
+        int length = datagram.HeaderLength + datagram.Length;
+        Span<byte> room = done.Reserve(length);
+        if (room.IsEmpty)
+        {
+            return Drop.ReassemblyFull;
+        }
+
+        datagram.CopyTo(room);
+        ref Packet whole = ref done.Commit(length);
+        whole.Flags = PacketFlags.Reassembled;
+        whole.Time = last.Time;
+        whole.Number = last.Number;
+        whole.Link = last.Link;
+        return Drop.None;
+    }
+
+    private readonly record struct Key(Address Source, Address Destination, uint Identification, IpProtocol Protocol);
+
+    /// <summary>One datagram in the making: its bytes where they belong, and which spans of them have come.</summary>
+    private sealed class Datagram : IDisposable
+    {
+        /// <summary>Memory of one datagram, whatever its length.</summary>
+        public const int Bytes = Batch.MaxPacketLength + 1;
+
+        private readonly (int Start, int End)[] _spans = new (int, int)[MaxFragments];
+        private readonly byte[] _header = new byte[MaxHeader];
+        private readonly byte* _body = (byte*)NativeMemory.Alloc(Bytes);
+        private int _count;
+        private int _received;
+
+        public Key Key { get; private set; }
+
+        public long Started { get; private set; }
+
+        public LinkedListNode<Datagram>? Node { get; private set; }
+
+        public int HeaderLength { get; private set; }
+
+        /// <summary>Length of the data; known when the last fragment came, -1 before.</summary>
+        public int Length { get; private set; }
+
+        public bool IsComplete => HeaderLength > 0 && _received == Length;
+
+        public void Start(in Key key, LinkedListNode<Datagram> node, long now)
+        {
+            Key = key;
+            Node = node;
+            Started = now;
+            HeaderLength = _count = _received = 0;
+            Length = -1;
+        }
+
+        public bool TryPlace(int start, ReadOnlySpan<byte> body, bool more)
+        {
+            int end = start + body.Length;
+            if (_count == MaxFragments || (Length >= 0 && (end > Length || !more)))
+            {
+                return false;
+            }
+
+            for (int i = 0; i < _count; i++)
+            {
+                if (start < _spans[i].End && _spans[i].Start < end)
+                {
+                    return false;
+                }
+
+                if (!more && _spans[i].End > end)
+                {
+                    return false;
+                }
+            }
+
+            _spans[_count++] = (start, end);
+            _received += body.Length;
+            body.CopyTo(new Span<byte>(_body + start, body.Length));
+            if (!more)
+            {
+                Length = end;
+            }
+
+            return true;
+        }
+
+        /// <summary>
+        /// Keeps the first fragment's header. IPv6 loses its fragment header: whatever names it names now what followed it.
+        /// </summary>
+        public void SetHeader(ReadOnlySpan<byte> header, byte next)
+        {
+            header.CopyTo(_header);
+            HeaderLength = header.Length;
+            if (header[0] >> 4 != 6)
+            {
+                return;
+            }
+
+            int names = 6;
+            for (int at = IpInfo.V6HeaderLength; at < header.Length; at += (header[at + 1] + 1) * 8)
+            {
+                names = at;
+            }
+
+            _header[names] = next;
+        }
+
+        public void CopyTo(Span<byte> packet)
+        {
+            _header.AsSpan(0, HeaderLength).CopyTo(packet);
+            new ReadOnlySpan<byte>(_body, Length).CopyTo(packet[HeaderLength..]);
+            if (packet[0] >> 4 == 4)
+            {
+                BinaryPrimitives.WriteUInt16BigEndian(packet[6..], (ushort)(BinaryPrimitives.ReadUInt16BigEndian(packet[6..]) & 0x4000));
+            }
+
+            IpWrite.SetLength(packet, HeaderLength + Length, HeaderLength);
+        }
+
+        public void Dispose() => NativeMemory.Free(_body);
+    }
+}

@@ -1,0 +1,72 @@
+// Stage 2: is it ESP, by itself or in UDP, and whose (RFC 4303, 3.4.2; RFC 3948, 2).
+
+using System.Buffers.Binary;
+using Testudo.Engine.Keys;
+using Testudo.Wire;
+
+namespace Testudo.Engine.Inbound;
+
+internal static partial class InboundPath
+{
+    /// <summary>The port that is ESP in UDP by itself (RFC 3947, 4).</summary>
+    private const ushort NatTraversalPort = 4500;
+
+    // No SA and no drop: the packet is clear.
+    private static Drop Find(IpsecEngine engine, ref Packet packet, PacketState state, out Sa? sa)
+    {
+        sa = null;
+        if (state.Info.IsFragment)
+        {
+            return Drop.None; // out of a tunnel: it is put together at its own destination
+        }
+
+        ReadOnlySpan<byte> upper = packet.Span[state.Info.UpperOffset..];
+        switch (state.Info.Protocol)
+        {
+            case IpProtocol.Esp:
+                state.EspOffset = state.Info.UpperOffset;
+                state.UdpLength = 0;
+                break;
+            case IpProtocol.Udp when upper.Length > Esp.UdpHeaderLength:
+                ushort port = BinaryPrimitives.ReadUInt16BigEndian(upper[2..]);
+                upper = upper[Esp.UdpHeaderLength..];
+                if (port == NatTraversalPort && upper.Length == 1 && upper[0] == 0xFF)
+                {
+                    return Drop.Keepalive;
+                }
+
+                if (upper.Length < Esp.HeaderLength || BinaryPrimitives.ReadUInt32BigEndian(upper) == 0)
+                {
+                    return Drop.None; // IKE behind its non-ESP marker, or another program's
+                }
+
+                Sa? encapsulated = engine.Sad.Find(BinaryPrimitives.ReadUInt32BigEndian(upper), IpProtocol.Esp, state.Info.Destination);
+                if (port != NatTraversalPort && encapsulated?.Encapsulation?.DestinationPort != port)
+                {
+                    return Drop.None;
+                }
+
+                state.EspOffset = state.Info.UpperOffset + Esp.UdpHeaderLength;
+                state.UdpLength = Esp.UdpHeaderLength;
+                break;
+            default:
+                return Drop.None;
+        }
+
+        if (upper.Length < Esp.HeaderLength)
+        {
+            return Drop.EspTooShort;
+        }
+
+        packet.Spi = BinaryPrimitives.ReadUInt32BigEndian(upper);
+        packet.Sequence = BinaryPrimitives.ReadUInt32BigEndian(upper[4..]);
+        sa = engine.Sad.Find(packet.Spi, IpProtocol.Esp, state.Info.Destination);
+        if (sa is null || !sa.IsUsable)
+        {
+            // What came out of a tunnel may be ESP between others.
+            return state.Count > 0 && sa is null && !engine.IsLocal(state.Info.Destination) ? Drop.None : Drop.UnknownSpi;
+        }
+
+        return sa.UdpLength == state.UdpLength ? Drop.None : Drop.WrongEncapsulation;
+    }
+}

@@ -1,0 +1,103 @@
+// Stage 6: what ESP added is taken away again: padding and trailer behind, ESP (and UDP and tunnel) header before
+// (RFC 4303, 3.4.4; RFC 4301, 5.2).
+
+using System.Buffers.Binary;
+using Testudo.Engine.Ecn;
+using Testudo.Engine.Keys;
+using Testudo.Wire;
+using Testudo.Wire.PfKey;
+
+namespace Testudo.Engine.Inbound;
+
+internal static partial class InboundPath
+{
+    private static Drop Strip(IpsecEngine engine, ref Packet packet, PacketState state, in Now now)
+    {
+        Sa sa = state.Chain[state.Count];
+        int text = state.EspOffset + Esp.HeaderLength + sa.IvLength;
+        int end = packet.Length - sa.Transform.IcvLength;
+        Span<byte> bytes = packet.Span;
+        int padding = bytes[end - 2];
+        byte next = bytes[end - 1];
+        int payload = end - Esp.TrailerLength - padding - text;
+        if (payload < 0 || !IsPadding(bytes.Slice(text + payload, padding), sa.Flags))
+        {
+            return Drop.BadPadding;
+        }
+
+        sa.Count(payload, now);
+        if (next == (byte)IpProtocol.None)
+        {
+            return Drop.DummyPacket; // RFC 4303, 2.6
+        }
+
+        bool tunnel = sa.Mode != IpsecMode.Transport && next is (byte)IpProtocol.Ipv4 or (byte)IpProtocol.Ipv6;
+        if (!tunnel && sa.Mode == IpsecMode.Tunnel)
+        {
+            return Drop.ModeMismatch;
+        }
+
+        packet.Flags |= PacketFlags.Protected;
+        state.IsTunnel[state.Count++] = tunnel;
+        packet.Truncate(text + payload);
+        if (tunnel)
+        {
+            packet.Pull(text);
+            return StripTunnel(ref packet, state, next);
+        }
+
+        // Transport: the IP header and its extensions move up to the payload.
+        int header = state.EspOffset - state.UdpLength;
+        bytes[state.Info.ProtocolOffset] = next;
+        bytes[..header].CopyTo(bytes[(text - header)..]);
+        packet.Pull(text - header);
+        IpWrite.SetLength(packet.Span, packet.Length, header);
+        return IpInfo.TryParse(packet.Span, out state.Info);
+    }
+
+    private static Drop StripTunnel(ref Packet packet, PacketState state, byte next)
+    {
+        byte outer = (byte)(state.Info.TrafficClass & 3);
+        if (IpInfo.TryParse(packet.Span, out state.Info) != Drop.None
+            || state.Info.Family != (next == (byte)IpProtocol.Ipv4 ? IpFamily.V4 : IpFamily.V6))
+        {
+            return Drop.InnerInvalid;
+        }
+
+        // What lies behind the inner packet hides its length (RFC 4303, 2.7).
+        packet.Truncate(state.Info.TotalLength);
+        byte inner = (byte)(state.Info.TrafficClass & 3);
+        int ecn = EcnRule.Leaving(outer, inner);
+        if (ecn < 0)
+        {
+            return Drop.EcnCorrupted;
+        }
+
+        if (ecn != inner)
+        {
+            IpWrite.SetEcn(packet.Span, state.Info.Family == IpFamily.V4 ? state.Info.UpperOffset : IpInfo.V6HeaderLength, (byte)ecn);
+            state.Info.TrafficClass = (byte)((state.Info.TrafficClass & 0xFC) | ecn);
+        }
+
+        return Drop.None;
+    }
+
+    // RFC 4303, 2.4: the receiver should look at the padding. An SA with zero or random padding says so by its flags.
+    private static bool IsPadding(ReadOnlySpan<byte> padding, SaFlags flags)
+    {
+        if ((flags & SaFlags.RandomPad) != 0)
+        {
+            return true;
+        }
+
+        for (int i = 0; i < padding.Length; i++)
+        {
+            if (padding[i] != ((flags & SaFlags.ZeroPad) != 0 ? 0 : i + 1))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+}

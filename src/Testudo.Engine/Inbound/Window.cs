@@ -1,0 +1,32 @@
+// Stage 3: what is too short or came before is not worth a computation; the rest becomes a job for the provider.
+
+using Testudo.Crypto;
+using Testudo.Engine.Keys;
+using Testudo.Wire;
+
+namespace Testudo.Engine.Inbound;
+
+internal static unsafe partial class InboundPath
+{
+    private static Drop Window(ref Packet packet, PacketState state, Sa sa, out CryptoJob job)
+    {
+        job = default;
+        int text = packet.Length - state.EspOffset - Esp.HeaderLength - sa.IvLength - sa.Transform.IcvLength;
+        if (text < Esp.TrailerLength || text % sa.CipherInfo!.BlockLength != 0)
+        {
+            return Drop.EspTooShort;
+        }
+
+        Drop drop = sa.Window.Check(packet.Sequence);
+        if (drop != Drop.None)
+        {
+            return drop;
+        }
+
+        job.Key = sa.OpeningKey!;
+        job.Head = packet.Data + state.EspOffset;
+        job.HeadLength = Esp.HeaderLength;
+        job.TextLength = text;
+        return Drop.None;
+    }
+}

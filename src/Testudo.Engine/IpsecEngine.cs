@@ -1,0 +1,282 @@
+// The engine: databases, and the two ways of a packet. It knows no clock, thread, socket or random source; they come in
+// as arguments. Packet threads call Outbound and Inbound, each with a worker of its own; one control thread at a time
+// calls everything else.
+
+using System.Collections.Frozen;
+using System.Security.Cryptography;
+using Testudo.Crypto;
+using Testudo.Engine.Inbound;
+using Testudo.Engine.Keys;
+using Testudo.Engine.Outbound;
+using Testudo.Engine.PathMtu;
+using Testudo.Engine.Policies;
+using Testudo.Wire;
+using Testudo.Wire.PfKey;
+
+namespace Testudo.Engine;
+
+/// <summary>IPsec as decisions: packets and the time go in; packets, drops and events come out.</summary>
+public sealed class IpsecEngine(EngineOptions options, Providers providers)
+{
+    private readonly List<Worker> _workers = [];
+    private readonly List<Removed> _removed = [];
+    private readonly Dictionary<UInt128, int> _keysInUse = [];
+    private volatile FrozenSet<Address> _local = FrozenSet<Address>.Empty;
+
+    /// <summary>The options it was made with.</summary>
+    public EngineOptions Options { get; } = options;
+
+    /// <summary>The security associations.</summary>
+    public Sad Sad { get; } = new();
+
+    /// <summary>The security policies.</summary>
+    public Spd Spd { get; } = new();
+
+    /// <summary>How long packets may be, by destination.</summary>
+    public PathMtus PathMtus { get; } = new(options.Mtu);
+
+    /// <summary>The workers made so far, for their counters.</summary>
+    public IReadOnlyList<Worker> Workers => _workers;
+
+    /// <summary>Scratch and counters for one packet thread.</summary>
+    public Worker NewWorker()
+    {
+        var worker = new Worker(Options.ReassemblyBytes);
+        lock (_workers)
+        {
+            _workers.Add(worker);
+        }
+
+        return worker;
+    }
+
+    /// <summary>Says which addresses are this host's: they tell what is forwarded, and no tunnel may bring them in as source.</summary>
+    public void SetLocalAddresses(IEnumerable<Address> addresses) => _local = addresses.ToFrozenSet();
+
+    /// <summary>True for this host's addresses, and for multicast and broadcast, which are everybody's.</summary>
+    public bool IsLocal(in Address address) => _local.Contains(address) || address.IsMulticastOrBroadcast;
+
+    /// <summary>
+    /// Protects packets. Those that go on are moved to <paramref name="wire"/> as descriptors; the others stay in
+    /// <paramref name="work"/> with their drop. Answers to local senders go to <paramref name="back"/>.
+    /// </summary>
+    public void Outbound(Batch work, Batch wire, Batch back, in Now now, Worker me)
+    {
+        me.Enter();
+        OutboundPath.Run(this, work, wire, back, now, me);
+        me.Leave();
+    }
+
+    /// <summary>
+    /// Unprotects and checks packets. Those that go on are moved to <paramref name="clear"/> as descriptors; the others
+    /// stay in <paramref name="work"/> with their drop, or with <see cref="PacketFlags.Held"/> while reassembly has them.
+    /// </summary>
+    public void Inbound(Batch work, Batch clear, in Now now, Worker me)
+    {
+        me.Enter();
+        InboundPath.Run(this, work, clear, now, me);
+        me.Leave();
+    }
+
+    /// <summary>
+    /// Adds an SA. Null when it could not be, with the reason in words.
+    /// </summary>
+    /// <param name="parameters">What it is made of.</param>
+    /// <param name="ivMask">64 random bits, drawn for this SA alone.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="words">Why not; or a warning beside an SA that was added; else null.</param>
+    public Sa? AddSa(SaParameters parameters, ulong ivMask, in Now now, out Refusal? words)
+    {
+        words = SaRules.Check(parameters, out Transform transform);
+        if (words is not null)
+        {
+            return null;
+        }
+
+        SaKey? sealing = providers.Bind(transform, parameters.CipherKey.Span, parameters.IntegrityKey.Span);
+        SaKey? opening = providers.Bind(transform, parameters.CipherKey.Span, parameters.IntegrityKey.Span);
+        if (sealing is null || opening is null)
+        {
+            words = new Refusal(PfKeyError.NotSupported, "no crypto provider on this machine computes these algorithms");
+            return null;
+        }
+
+        var sa = new Sa(parameters, transform, sealing, opening, ivMask, now, SaState.Mature);
+        if (!Sad.TryAdd(sa))
+        {
+            sa.Wipe();
+            words = new Refusal(PfKeyError.Exists, $"an SA to {sa.Destination} with SPI 0x{sa.Spi:x8} exists already: delete it first, or update it");
+            return null;
+        }
+
+        if (Hold(sa))
+        {
+            words = new Refusal(PfKeyError.None, "another SA uses the same key: give each direction a key of its own");
+        }
+
+        return sa;
+    }
+
+    /// <summary>Adds an SA that only reserves its SPI (SADB_GETSPI); packets do not see it.</summary>
+    public Sa? AddLarval(uint spi, IpProtocol protocol, Address source, Address destination, IpsecMode mode, uint reqid, in Now now)
+    {
+        var parameters = new SaParameters
+        {
+            Spi = spi, Protocol = protocol, Source = source, Destination = destination, Mode = mode, Reqid = reqid, Cipher = Cipher.None, ReplayWindow = 0,
+        };
+        var sa = new Sa(parameters, default, null, null, 0, now, SaState.Larval);
+        return Sad.TryAdd(sa) ? sa : null;
+    }
+
+    /// <summary>Takes an SA away: no packet uses it from now on; its keys are wiped when no packet thread can hold it.</summary>
+    public bool RemoveSa(Sa sa)
+    {
+        if (!Sad.TryRemove(sa))
+        {
+            return false;
+        }
+
+        Release(sa);
+        lock (_workers)
+        {
+            _removed.Add(new Removed(sa, [.. _workers.Select(static worker => worker.Boundary)]));
+        }
+
+        return true;
+    }
+
+    /// <summary>Adds a policy; null with the reason in words where it cannot be.</summary>
+    public Policy? AddPolicy(Policy policy, in Now now, out Refusal? words)
+    {
+        words = PolicyRules.Check(policy);
+        if (words is null && Spd.Find(policy.Direction, policy.Selector) is { } same)
+        {
+            words = new Refusal(PfKeyError.Exists, $"policy {same.Id} has the same direction and selector: delete it first, or use spdupdate");
+        }
+
+        return words is null ? Spd.Add(policy, now) : null;
+    }
+
+    /// <summary>Takes a policy away.</summary>
+    public void RemovePolicy(Policy policy) => Spd.Remove(policy);
+
+    /// <summary>Takes all policies away.</summary>
+    public void ClearPolicies() => Spd.Clear();
+
+    /// <summary>
+    /// What the passing of time does: lifetimes, larval SAs, and the wiping of keys. To be called every second.
+    /// </summary>
+    /// <returns>What happened, for whoever wants to know.</returns>
+    public IReadOnlyList<EngineEvent> Tick(in Now now)
+    {
+        var events = new List<EngineEvent>();
+        foreach (Sa sa in Sad.All.ToArray())
+        {
+            if (sa.State == SaState.Larval)
+            {
+                if (now.Nanoseconds - sa.Created.Nanoseconds >= LarvalLifetime)
+                {
+                    RemoveSa(sa);
+                }
+            }
+            else if (sa.HasPassed(sa.Hard, now))
+            {
+                RemoveSa(sa);
+                events.Add(new EngineEvent(EngineEventKind.SaHardExpired, sa, null));
+            }
+            else if (sa.State == SaState.Mature && sa.HasPassed(sa.Soft, now))
+            {
+                sa.State = SaState.Dying;
+                events.Add(new EngineEvent(EngineEventKind.SaSoftExpired, sa, null));
+            }
+        }
+
+        foreach (Policy policy in Spd.List(PolicyDirection.Out))
+        {
+            if (policy.TakeWanted())
+            {
+                events.Add(new EngineEvent(EngineEventKind.SaWanted, null, policy));
+            }
+        }
+
+        WipeRemoved();
+        return events;
+    }
+
+    /// <summary>True where a request of this level must be fulfilled.</summary>
+    internal bool IsRequired(PolicyLevel level) =>
+        (level == PolicyLevel.Default ? Options.DefaultLevel : level) is PolicyLevel.Require or PolicyLevel.Unique;
+
+    /// <summary>Puts an ICMP error for the packet's sender into the batch, if one may be sent about it.</summary>
+    internal void TellTooBig(in Packet packet, int mtu, Batch back)
+    {
+        Span<byte> room = back.Reserve(IcmpError.MaxLength);
+        int length = room.IsEmpty ? 0 : IcmpError.TooBig(packet.Span, mtu, room);
+        if (length > 0)
+        {
+            back.Commit(length).Flags = PacketFlags.Reply;
+        }
+    }
+
+    /// <summary>net.key.larval_lifetime: 30 seconds.</summary>
+    private const long LarvalLifetime = 30_000_000_000;
+
+    // A key in use twice is a nonce in use twice in the making. Kept as hashes, so that no key stands here.
+    private bool Hold(Sa sa)
+    {
+        if (sa.CipherKey.IsEmpty && sa.IntegrityKey.IsEmpty)
+        {
+            return false;
+        }
+
+        UInt128 print = Fingerprint(sa);
+        _keysInUse[print] = _keysInUse.GetValueOrDefault(print) + 1;
+        return _keysInUse[print] > 1;
+    }
+
+    private void Release(Sa sa)
+    {
+        UInt128 print = Fingerprint(sa);
+        if (_keysInUse.TryGetValue(print, out int holders))
+        {
+            if (holders > 1)
+            {
+                _keysInUse[print] = holders - 1;
+            }
+            else
+            {
+                _keysInUse.Remove(print);
+            }
+        }
+    }
+
+    private static UInt128 Fingerprint(Sa sa)
+    {
+        Span<byte> hash = stackalloc byte[32];
+        SHA256.HashData(sa.CipherKey.IsEmpty ? sa.IntegrityKey : sa.CipherKey, hash);
+        return System.Buffers.Binary.BinaryPrimitives.ReadUInt128BigEndian(hash);
+    }
+
+    // A worker that has passed a batch boundary since, or was between batches then, cannot hold the SA.
+    private void WipeRemoved()
+    {
+        lock (_workers)
+        {
+            _removed.RemoveAll(removed =>
+            {
+                for (int i = 0; i < removed.Boundaries.Length; i++)
+                {
+                    if ((removed.Boundaries[i] & 1) != 0 && _workers[i].Boundary == removed.Boundaries[i])
+                    {
+                        return false;
+                    }
+                }
+
+                removed.Sa.Wipe();
+                return true;
+            });
+        }
+    }
+
+    private readonly record struct Removed(Sa Sa, long[] Boundaries);
+}

@@ -1,0 +1,106 @@
+// The receiver's window of sequence numbers (RFC 4303, 3.4.3), kept as RFC 6479 does: a ring of 64-bit blocks that is
+// cleared block by block as the window moves, so that nothing is ever shifted.
+//
+//   block:  | n-1 |  n  | n+1 | ...      one block more than the window needs,
+//             ^oldest      ^ newest      so that the newest may be filled from its start
+//
+// Check before the ICV costs nothing; only Slide, after it, changes anything.
+
+using Testudo.Wire;
+
+namespace Testudo.Engine.Keys;
+
+/// <summary>Which sequence numbers have been received. Used by one thread.</summary>
+public sealed class ReplayWindow
+{
+    /// <summary>The smallest window.</summary>
+    public const int MinPackets = 32;
+
+    /// <summary>The largest window.</summary>
+    public const int MaxPackets = 4096;
+
+    private readonly ulong[] _blocks;
+    private readonly int _mask;
+
+    /// <summary>A window of so many packets, 0 for none, behind the highest number received so far.</summary>
+    public ReplayWindow(int packets, ulong highest)
+    {
+        Packets = packets;
+        Highest = highest;
+        int blocks = 1;
+        while (packets > 0 && blocks * 64 < packets + 64)
+        {
+            blocks *= 2;
+        }
+
+        _blocks = new ulong[blocks];
+        _mask = blocks - 1;
+        if (highest > 0)
+        {
+            // What lies below is taken as received: a number given by hand must not let old packets in again.
+            Array.Fill(_blocks, ulong.MaxValue);
+            ClearAbove(highest);
+        }
+    }
+
+    /// <summary>Packets in the window; 0 lets everything through.</summary>
+    public int Packets { get; }
+
+    /// <summary>The highest number received.</summary>
+    public ulong Highest { get; private set; }
+
+    /// <summary>Whether a number may still come; changes nothing.</summary>
+    public Drop Check(ulong sequence)
+    {
+        if (sequence == 0)
+        {
+            return Drop.SequenceZero; // RFC 4303, 3.3.3: the first packet has 1
+        }
+
+        if (Packets == 0 || sequence > Highest)
+        {
+            return Drop.None;
+        }
+
+        if (Highest - sequence >= (ulong)Packets)
+        {
+            return Drop.TooOld;
+        }
+
+        return (_blocks[(int)(sequence >> 6) & _mask] >> (int)(sequence & 63) & 1) == 0 ? Drop.None : Drop.Replayed;
+    }
+
+    /// <summary>Takes a number whose packet was authentic, or says why it comes too late.</summary>
+    public Drop Slide(ulong sequence)
+    {
+        Drop drop = Check(sequence);
+        if (drop != Drop.None)
+        {
+            return drop;
+        }
+
+        if (sequence > Highest)
+        {
+            ulong newest = Highest >> 6;
+            ulong blocks = Math.Min((sequence >> 6) - newest, (ulong)_blocks.Length);
+            for (ulong i = 1; i <= blocks; i++)
+            {
+                _blocks[(int)(newest + i) & _mask] = 0;
+            }
+
+            Highest = sequence;
+        }
+
+        _blocks[(int)(sequence >> 6) & _mask] |= 1UL << (int)(sequence & 63);
+        return Drop.None;
+    }
+
+    private void ClearAbove(ulong highest)
+    {
+        int bits = (int)(highest & 63) + 1;
+        if (bits < 64)
+        {
+            _blocks[(int)(highest >> 6) & _mask] &= (1UL << bits) - 1;
+        }
+    }
+}

@@ -1,0 +1,174 @@
+// A security association (RFC 4301, 4.4.2): what never changes of it, and its counters.
+
+using System.Security.Cryptography;
+using Testudo.Crypto;
+using Testudo.Wire;
+using Testudo.Wire.PfKey;
+
+namespace Testudo.Engine.Keys;
+
+/// <summary>One SA. Counters are written by packet threads and read by anyone; a key is used by one thread at a time.</summary>
+public sealed class Sa
+{
+    private readonly byte[] _cipherKey;
+    private readonly byte[] _integrityKey;
+    private long _sequence;
+    private long _bytes;
+    private long _packets;
+    private long _firstUse;
+    private long _lastUse;
+    private volatile SaState _state;
+
+    internal Sa(SaParameters parameters, Transform transform, SaKey? sealing, SaKey? opening, ulong ivMask, in Now now, SaState state)
+    {
+        Spi = parameters.Spi;
+        Protocol = parameters.Protocol;
+        Source = parameters.Source;
+        Destination = parameters.Destination;
+        Mode = parameters.Mode;
+        Reqid = parameters.Reqid;
+        Flags = parameters.Flags;
+        Encapsulation = parameters.Encapsulation;
+        Soft = parameters.Soft;
+        Hard = parameters.Hard;
+        Transform = transform;
+        CipherInfo = Transforms.Find(transform.Cipher);
+        SealingKey = sealing;
+        OpeningKey = opening;
+        IvMask = ivMask;
+        Created = now;
+        Window = new ReplayWindow(parameters.ReplayWindow, parameters.LastSequence);
+        _sequence = (long)parameters.LastSequence;
+        _cipherKey = parameters.CipherKey.ToArray();
+        _integrityKey = parameters.IntegrityKey.ToArray();
+        _state = state;
+    }
+
+    /// <summary>The SPI, host order.</summary>
+    public uint Spi { get; }
+
+    /// <summary>The protocol: ESP.</summary>
+    public IpProtocol Protocol { get; }
+
+    /// <summary>The sending end.</summary>
+    public Address Source { get; }
+
+    /// <summary>The receiving end.</summary>
+    public Address Destination { get; }
+
+    /// <summary>Transport, tunnel, or any.</summary>
+    public IpsecMode Mode { get; }
+
+    /// <summary>The number by which policies ask for it.</summary>
+    public uint Reqid { get; }
+
+    /// <summary>KAME's flags.</summary>
+    public SaFlags Flags { get; }
+
+    /// <summary>The UDP ports; null without UDP encapsulation.</summary>
+    public UdpEncapsulation? Encapsulation { get; }
+
+    /// <summary>The soft limits.</summary>
+    public Lifetime Soft { get; }
+
+    /// <summary>The hard limits.</summary>
+    public Lifetime Hard { get; }
+
+    /// <summary>The algorithms.</summary>
+    public Transform Transform { get; }
+
+    /// <summary>When it was made.</summary>
+    public Now Created { get; }
+
+    /// <summary>The receiver's window.</summary>
+    public ReplayWindow Window { get; }
+
+    /// <summary>Where it is in its life.</summary>
+    public SaState State
+    {
+        get => _state;
+        internal set => _state = value;
+    }
+
+    /// <summary>True while packets may use it.</summary>
+    public bool IsUsable => _state is SaState.Mature or SaState.Dying;
+
+    /// <summary>The last sequence number sent; the upper half counts the rounds of a cyclic one.</summary>
+    public ulong LastSequence => (ulong)Volatile.Read(ref _sequence);
+
+    /// <summary>Bytes that went through, as IP payload before protection.</summary>
+    public ulong Bytes => (ulong)Volatile.Read(ref _bytes);
+
+    /// <summary>Packets that went through.</summary>
+    public ulong Packets => (ulong)Volatile.Read(ref _packets);
+
+    /// <summary>Unix time of the first packet; 0 before it.</summary>
+    public long FirstUse => Volatile.Read(ref _firstUse);
+
+    /// <summary>Unix time of the last packet; 0 before the first.</summary>
+    public long LastUse => Volatile.Read(ref _lastUse);
+
+    /// <summary>The cipher's key, for the control plane's dumps. Empty once wiped.</summary>
+    public ReadOnlySpan<byte> CipherKey => _cipherKey;
+
+    /// <summary>The integrity key, for the control plane's dumps. Empty once wiped.</summary>
+    public ReadOnlySpan<byte> IntegrityKey => _integrityKey;
+
+    /// <summary>A number drawn for this object: the IV is the sequence number XOR this, so that a key added twice repeats none.</summary>
+    internal ulong IvMask { get; }
+
+    internal CipherInfo? CipherInfo { get; }
+
+    internal SaKey? SealingKey { get; }
+
+    internal SaKey? OpeningKey { get; }
+
+    internal int IvLength => CipherInfo!.IvLength;
+
+    /// <summary>ESP pads to 4 bytes at least, and to the cipher's block (RFC 4303, 2.4).</summary>
+    internal int PadTo => Math.Max(4, CipherInfo!.BlockLength);
+
+    /// <summary>Bytes of the UDP header where there is one.</summary>
+    internal int UdpLength => Encapsulation is null ? 0 : 8;
+
+    /// <summary>
+    /// Takes the next sequence number (RFC 4303, 3.3.3). False when 32 bits are used up and the SA may not cycle. The
+    /// number is never given twice, whatever the threads: IVs are made of all its 64 bits.
+    /// </summary>
+    internal bool TryTakeSequence(out ulong sequence)
+    {
+        sequence = (ulong)Interlocked.Increment(ref _sequence);
+        return sequence <= uint.MaxValue || (Flags & SaFlags.CyclicSequence) != 0;
+    }
+
+    /// <summary>Counts a packet that went through.</summary>
+    internal void Count(int bytes, in Now now)
+    {
+        Volatile.Write(ref _bytes, _bytes + bytes);
+        Volatile.Write(ref _packets, _packets + 1);
+        Volatile.Write(ref _lastUse, now.UnixSeconds);
+        if (_firstUse == 0)
+        {
+            Volatile.Write(ref _firstUse, now.UnixSeconds);
+        }
+    }
+
+    /// <summary>Destroys the keys. Only when no packet thread can hold this SA any more.</summary>
+    internal void Wipe()
+    {
+        SealingKey?.Dispose();
+        OpeningKey?.Dispose();
+        CryptographicOperations.ZeroMemory(_cipherKey);
+        CryptographicOperations.ZeroMemory(_integrityKey);
+    }
+
+    /// <summary>True where a limit is passed.</summary>
+    internal bool HasPassed(in Lifetime limit, in Now now) =>
+        (limit.Bytes != 0 && Bytes >= limit.Bytes)
+        || (limit.Allocations != 0 && Packets >= limit.Allocations)
+        || (limit.AddSeconds != 0 && (ulong)(now.Nanoseconds - Created.Nanoseconds) >= limit.AddSeconds * 1_000_000_000)
+        || (limit.UseSeconds != 0 && FirstUse != 0 && now.UnixSeconds - FirstUse >= (long)limit.UseSeconds);
+
+    /// <summary>Never the keys.</summary>
+    public override string ToString() => $"{Protocol} {Source} -> {Destination} spi 0x{Spi:x8} {State}";
+}

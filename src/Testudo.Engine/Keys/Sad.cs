@@ -1,0 +1,106 @@
+// The security association database (RFC 4301, 4.4.2). Written by the control thread, read by packet threads without a
+// lock: inbound by (destination, protocol, SPI), outbound by the group of SAs between two addresses.
+
+using System.Collections.Concurrent;
+using Testudo.Wire;
+using Testudo.Wire.PfKey;
+
+namespace Testudo.Engine.Keys;
+
+/// <summary>All SAs of an engine.</summary>
+public sealed class Sad
+{
+    private readonly ConcurrentDictionary<Identity, Sa> _byIdentity = new();
+    private readonly ConcurrentDictionary<Pair, Sa[]> _byPair = new();
+    private readonly List<Sa> _all = [];
+
+    /// <summary>Use the oldest SA of a group as long as it lives (net.key.preferred_oldsa), instead of the newest.</summary>
+    public bool PreferOld { get; set; }
+
+    /// <summary>All SAs in the order they were added. For the control thread.</summary>
+    public IReadOnlyList<Sa> All => _all;
+
+    /// <summary>The SA that a packet names (RFC 4303, 3.4.2); null where there is none.</summary>
+    public Sa? Find(uint spi, IpProtocol protocol, in Address destination) =>
+        _byIdentity.TryGetValue(new Identity(spi, protocol, destination), out Sa? sa) ? sa : null;
+
+    /// <summary>
+    /// The SA to send by between two addresses: of the mode asked for before one of mode any, usable, with the reqid
+    /// where one is asked for, the newest (or oldest) of those.
+    /// </summary>
+    public Sa? FindForSending(IpProtocol protocol, in Address source, in Address destination, IpsecMode mode, uint reqid)
+    {
+        if (!_byPair.TryGetValue(new Pair(protocol, source, destination), out Sa[]? group))
+        {
+            return null;
+        }
+
+        Sa? any = null;
+        for (int i = 0; i < group.Length; i++)
+        {
+            Sa sa = group[PreferOld ? group.Length - 1 - i : i];
+            if (!sa.IsUsable || (reqid != 0 && sa.Reqid != reqid))
+            {
+                continue;
+            }
+
+            if (sa.Mode == mode)
+            {
+                return sa;
+            }
+
+            if (sa.Mode == IpsecMode.Any)
+            {
+                any ??= sa;
+            }
+        }
+
+        return any;
+    }
+
+    internal bool TryAdd(Sa sa)
+    {
+        if (!_byIdentity.TryAdd(new Identity(sa.Spi, sa.Protocol, sa.Destination), sa))
+        {
+            return false;
+        }
+
+        _all.Add(sa);
+        Pair pair = new(sa.Protocol, sa.Source, sa.Destination);
+        _byPair[pair] = _byPair.TryGetValue(pair, out Sa[]? group) ? [sa, .. group] : [sa]; // newest first
+        return true;
+    }
+
+    internal bool TryRemove(Sa sa)
+    {
+        if (!_byIdentity.TryRemove(new KeyValuePair<Identity, Sa>(new Identity(sa.Spi, sa.Protocol, sa.Destination), sa)))
+        {
+            return false;
+        }
+
+        sa.State = SaState.Dead;
+        _all.Remove(sa);
+        Pair pair = new(sa.Protocol, sa.Source, sa.Destination);
+        Sa[] rest = Array.FindAll(_byPair[pair], other => other != sa);
+        if (rest.Length == 0)
+        {
+            _byPair.TryRemove(pair, out _);
+        }
+        else
+        {
+            _byPair[pair] = rest;
+        }
+
+        return true;
+    }
+
+    private readonly record struct Identity(uint Spi, IpProtocol Protocol, Address Destination)
+    {
+        public override int GetHashCode() => (int)(Spi * 0x9E3779B1) ^ Destination.GetHashCode() ^ (byte)Protocol;
+    }
+
+    private readonly record struct Pair(IpProtocol Protocol, Address Source, Address Destination)
+    {
+        public override int GetHashCode() => (Source.GetHashCode() * 31) ^ Destination.GetHashCode() ^ (byte)Protocol;
+    }
+}

@@ -1,0 +1,99 @@
+// The way out (RFC 4301, 5.1): the list of stages, one file a stage.
+//
+//   Classify    the packet's headers
+//   FindPolicy  the policy that selects it
+//   FindSas     an SA for each request of the policy
+//   Size        does it fit with its protection; if not, its sender is told
+//   then for each request, the innermost first:
+//   Encapsulate tunnel header, UDP header, padding, sequence number, IV
+//   Protect     the provider's work, for the whole batch at once
+//   Finish      the UDP checksum over IPv6
+//
+// A packet that ends stays in the batch it came in, with its drop; one that goes on is moved to the wire's batch.
+
+using Testudo.Crypto;
+using Testudo.Wire;
+
+namespace Testudo.Engine.Outbound;
+
+internal static partial class OutboundPath
+{
+    public static void Run(IpsecEngine engine, Batch work, Batch wire, Batch back, in Now now, Worker me)
+    {
+        int rounds = 0;
+        for (int i = 0; i < work.Count; i++)
+        {
+            ref Packet packet = ref work[i];
+            PacketState state = me.States[i];
+            state.Reset();
+            packet.Drop = Classify(ref packet, state);
+            if (packet.Drop == Drop.None)
+            {
+                packet.Drop = FindPolicy(engine, state);
+            }
+
+            if (packet.Drop == Drop.None)
+            {
+                packet.Drop = FindSas(engine, state);
+            }
+
+            if (packet.Drop == Drop.None)
+            {
+                packet.Drop = Size(engine, packet, state, back);
+            }
+
+            rounds = Math.Max(rounds, state.Count);
+        }
+
+        for (int round = 0; round < rounds; round++)
+        {
+            int jobs = 0;
+            for (int i = 0; i < work.Count; i++)
+            {
+                ref Packet packet = ref work[i];
+                PacketState state = me.States[i];
+                if (packet.Drop != Drop.None || state.Done == state.Count)
+                {
+                    continue;
+                }
+
+                packet.Drop = Encapsulate(engine, ref packet, state, me, now, out me.Jobs[jobs]);
+                if (packet.Drop == Drop.None)
+                {
+                    me.Jobs[jobs++].Tag = i;
+                }
+            }
+
+            Providers.Seal(me.Jobs.AsSpan(0, jobs));
+            for (int j = 0; j < jobs; j++)
+            {
+                ref Packet packet = ref work[me.Jobs[j].Tag];
+                PacketState state = me.States[me.Jobs[j].Tag];
+                Finish(ref packet, state);
+                state.Done++;
+                if (state.Done < state.Count)
+                {
+                    packet.Drop = IpInfo.TryParse(packet.Span, out state.Info);
+                }
+            }
+        }
+
+        for (int i = 0; i < work.Count; i++)
+        {
+            ref Packet packet = ref work[i];
+            if (packet.Drop == Drop.None && !wire.TryMove(packet))
+            {
+                packet.Drop = Drop.LinkFull;
+            }
+
+            if (packet.Drop == Drop.None)
+            {
+                me.Count(packet);
+            }
+            else
+            {
+                me.Count(packet.Drop);
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+// The security policy database (RFC 4301, 4.4.1): three ordered lists, the first match decides. Written by the control
+// thread; packet threads read a published array, so that a change is seen whole or not at all.
+
+using Testudo.Wire;
+using Testudo.Wire.PfKey;
+
+namespace Testudo.Engine.Policies;
+
+/// <summary>All policies of an engine.</summary>
+public sealed class Spd
+{
+    /// <summary>Ids below this may be chosen by the caller; the database counts from here (KAME's IPSEC_MANUAL_POLICYID_MAX).</summary>
+    public const uint FirstOwnId = 0x4000;
+
+    private readonly Policy[][] _lists = [[], [], [], []];
+    private uint _nextId = FirstOwnId;
+
+    /// <summary>What happens to packets that no policy selects: <see cref="PolicyAction.None"/> or <see cref="PolicyAction.Discard"/>.</summary>
+    public PolicyAction DefaultAction { get; set; } = PolicyAction.None;
+
+    /// <summary>The policies of a direction in the order they are asked.</summary>
+    public ReadOnlySpan<Policy> List(PolicyDirection direction) => Volatile.Read(ref _lists[(int)direction]);
+
+    /// <summary>All policies: in, out, fwd, each in the order they are asked.</summary>
+    public IEnumerable<Policy> All => [.. _lists[(int)PolicyDirection.In], .. _lists[(int)PolicyDirection.Out], .. _lists[(int)PolicyDirection.Fwd]];
+
+    /// <summary>
+    /// The first policy that selects the packet; null where none does. A fragment without ports that a policy with ports
+    /// might have selected is not let past it (RFC 4301, 7.2): that is a drop.
+    /// </summary>
+    public Policy? Lookup(PolicyDirection direction, in IpInfo packet, out Drop drop)
+    {
+        drop = Drop.None;
+        foreach (Policy policy in List(direction))
+        {
+            if (policy.Selector.Matches(packet))
+            {
+                return policy;
+            }
+
+            if (packet.IsFragment && policy.Selector.HasPorts && policy.Selector.MatchesButForPorts(packet) && !packet.HasPorts)
+            {
+                drop = Drop.FragmentWithoutPorts;
+                return null;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The policy with exactly this selector; null where there is none.</summary>
+    public Policy? Find(PolicyDirection direction, in Selector selector)
+    {
+        foreach (Policy policy in List(direction))
+        {
+            if (policy.Selector == selector)
+            {
+                return policy;
+            }
+        }
+
+        return null;
+    }
+
+    internal Policy Add(Policy policy, in Now now)
+    {
+        Policy added = policy with { Id = _nextId++, Created = now };
+        Policy[] list = _lists[(int)added.Direction];
+        int place = Array.FindLastIndex(list, other => other.Priority <= added.Priority) + 1;
+        Publish(added.Direction, [.. list[..place], added, .. list[place..]]);
+        return added;
+    }
+
+    internal void Remove(Policy policy) =>
+        Publish(policy.Direction, Array.FindAll(_lists[(int)policy.Direction], other => !ReferenceEquals(other, policy)));
+
+    internal void Clear()
+    {
+        foreach (PolicyDirection direction in (ReadOnlySpan<PolicyDirection>)[PolicyDirection.In, PolicyDirection.Out, PolicyDirection.Fwd])
+        {
+            Publish(direction, []);
+        }
+    }
+
+    private void Publish(PolicyDirection direction, Policy[] list) => Volatile.Write(ref _lists[(int)direction], list);
+}

@@ -1,0 +1,116 @@
+// What one packet thread has for itself: scratch, counters, and its place in the count of batch boundaries by which the
+// control thread knows when a removed SA's keys can be wiped.
+
+using Testudo.Crypto;
+using Testudo.Engine.Fragments;
+using Testudo.Engine.Keys;
+using Testudo.Engine.Policies;
+using Testudo.Wire;
+
+namespace Testudo.Engine;
+
+/// <summary>One packet thread's state. Made by <see cref="IpsecEngine.NewWorker"/>; used by one thread at a time.</summary>
+public sealed class Worker : IDisposable
+{
+    private readonly long[] _drops = new long[Drops.Count];
+    private long _boundary;
+    private long _packets;
+    private long _bytes;
+
+    internal Worker(int reassemblyBytes)
+    {
+        Reassembly = new Reassembly(reassemblyBytes);
+    }
+
+    /// <summary>Packets that this worker let go on.</summary>
+    public long Packets => Volatile.Read(ref _packets);
+
+    /// <summary>Bytes of those packets, as they left the engine.</summary>
+    public long Bytes => Volatile.Read(ref _bytes);
+
+    /// <summary>How many packets ended so.</summary>
+    public long Dropped(Drop drop) => Volatile.Read(ref _drops[(int)drop]);
+
+    internal CryptoJob[] Jobs { get; } = new CryptoJob[Batch.MaxPackets];
+
+    internal PacketState[] States { get; } = MakeStates();
+
+    internal Reassembly Reassembly { get; }
+
+    /// <summary>Memory for packets put together from fragments; they live until the next batch.</summary>
+    internal Batch Assembled { get; } = new();
+
+    internal ushort Identification { get; set; }
+
+    // Odd while a batch is worked on.
+    internal long Boundary => Volatile.Read(ref _boundary);
+
+    internal void Enter() => Interlocked.Increment(ref _boundary);
+
+    internal void Leave() => Interlocked.Increment(ref _boundary);
+
+    internal void Count(in Packet packet)
+    {
+        Volatile.Write(ref _packets, _packets + 1);
+        Volatile.Write(ref _bytes, _bytes + packet.Length);
+    }
+
+    internal void Count(Drop drop) => Volatile.Write(ref _drops[(int)drop], _drops[(int)drop] + 1);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Assembled.Dispose();
+        Reassembly.Dispose();
+    }
+
+    private static PacketState[] MakeStates()
+    {
+        var states = new PacketState[Batch.MaxPackets];
+        for (int i = 0; i < states.Length; i++)
+        {
+            states[i] = new PacketState();
+        }
+
+        return states;
+    }
+}
+
+/// <summary>What is known of one packet of the batch while it is worked on.</summary>
+internal sealed class PacketState
+{
+    /// <summary>The packet's headers as they are now.</summary>
+    public IpInfo Info;
+
+    /// <summary>Outbound: the policy that selects it.</summary>
+    public Policy? Policy;
+
+    /// <summary>Outbound: the SAs to apply, in order. Inbound: the SAs whose headers were removed, the outermost first.</summary>
+    public readonly Sa[] Chain = new Sa[Policy_MaxRequests];
+
+    /// <summary>Outbound: for each SA, whether it makes a tunnel. Inbound: whether it was one.</summary>
+    public readonly bool[] IsTunnel = new bool[Policy_MaxRequests];
+
+    /// <summary>SAs in <see cref="Chain"/>.</summary>
+    public int Count;
+
+    /// <summary>Outbound: SAs applied so far.</summary>
+    public int Done;
+
+    /// <summary>Inbound: where the ESP header is.</summary>
+    public int EspOffset;
+
+    /// <summary>Inbound: the UDP header before it, 8 or 0 bytes.</summary>
+    public int UdpLength;
+
+    /// <summary>Outbound: bytes of the IP header before the ESP (and UDP) header.</summary>
+    public int OuterLength;
+
+    private const int Policy_MaxRequests = Policy.MaxRequests;
+
+    public void Reset()
+    {
+        Policy = null;
+        Count = Done = EspOffset = UdpLength = OuterLength = 0;
+    }
+}
