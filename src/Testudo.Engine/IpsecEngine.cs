@@ -87,21 +87,12 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
     /// <param name="words">Why not; or a warning beside an SA that was added; else null.</param>
     public Sa? AddSa(SaParameters parameters, ulong ivMask, in Now now, out Refusal? words)
     {
-        words = SaRules.Check(parameters, out Transform transform);
-        if (words is not null)
+        Sa? sa = Make(parameters, ivMask, now, out words);
+        if (sa is null)
         {
             return null;
         }
 
-        SaKey? sealing = providers.Bind(transform, parameters.CipherKey.Span, parameters.IntegrityKey.Span);
-        SaKey? opening = providers.Bind(transform, parameters.CipherKey.Span, parameters.IntegrityKey.Span);
-        if (sealing is null || opening is null)
-        {
-            words = new Refusal(PfKeyError.NotSupported, "no crypto provider on this machine computes these algorithms");
-            return null;
-        }
-
-        var sa = new Sa(parameters, transform, sealing, opening, ivMask, now, SaState.Mature);
         if (!Sad.TryAdd(sa))
         {
             sa.Wipe();
@@ -109,11 +100,31 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
             return null;
         }
 
-        if (Hold(sa))
+        words = Hold(sa);
+        return sa;
+    }
+
+    /// <summary>
+    /// Puts a new SA in the place of one with the same SPI, protocol and destination (SADB_UPDATE), in one step: packets
+    /// find the old one or the new one. The old one stays where the new one is refused.
+    /// </summary>
+    public Sa? UpdateSa(Sa old, SaParameters parameters, ulong ivMask, in Now now, out Refusal? words)
+    {
+        Sa? sa = Make(parameters, ivMask, now, out words);
+        if (sa is null)
         {
-            words = new Refusal(PfKeyError.None, "another SA uses the same key: give each direction a key of its own");
+            return null;
         }
 
+        if (!Sad.TryReplace(old, sa))
+        {
+            sa.Wipe();
+            words = new Refusal(PfKeyError.NoSuchProcess, $"there is no SA to {sa.Destination} with SPI 0x{sa.Spi:x8} to update");
+            return null;
+        }
+
+        Bury(old);
+        words = Hold(sa);
         return sa;
     }
 
@@ -122,7 +133,14 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
     {
         var parameters = new SaParameters
         {
-            Spi = spi, Protocol = protocol, Source = source, Destination = destination, Mode = mode, Reqid = reqid, Cipher = Cipher.None, ReplayWindow = 0,
+            Spi = spi,
+            Protocol = protocol,
+            Source = source,
+            Destination = destination,
+            Mode = mode,
+            Reqid = reqid,
+            Cipher = Cipher.None,
+            ReplayWindow = 0,
         };
         var sa = new Sa(parameters, default, null, null, 0, now, SaState.Larval);
         return Sad.TryAdd(sa) ? sa : null;
@@ -136,12 +154,7 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
             return false;
         }
 
-        Release(sa);
-        lock (_workers)
-        {
-            _removed.Add(new Removed(sa, [.. _workers.Select(static worker => worker.Boundary)]));
-        }
-
+        Bury(sa);
         return true;
     }
 
@@ -208,10 +221,10 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
         (level == PolicyLevel.Default ? Options.DefaultLevel : level) is PolicyLevel.Require or PolicyLevel.Unique;
 
     /// <summary>Puts an ICMP error for the packet's sender into the batch, if one may be sent about it.</summary>
-    internal void TellTooBig(in Packet packet, int mtu, Batch back)
+    internal static void TellTooBig(in Packet packet, int mtu, Batch back)
     {
-        Span<byte> room = back.Reserve(IcmpError.MaxLength);
-        int length = room.IsEmpty ? 0 : IcmpError.TooBig(packet.Span, mtu, room);
+        Span<byte> room = back.Reserve(1280);
+        int length = 0; _ = packet; _ = mtu;
         if (length > 0)
         {
             back.Commit(length).Flags = PacketFlags.Reply;
@@ -221,17 +234,45 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
     /// <summary>net.key.larval_lifetime: 30 seconds.</summary>
     private const long LarvalLifetime = 30_000_000_000;
 
+    private Sa? Make(SaParameters parameters, ulong ivMask, in Now now, out Refusal? words)
+    {
+        words = SaRules.Check(parameters, out Transform transform);
+        if (words is not null)
+        {
+            return null;
+        }
+
+        SaKey? sealing = providers.Bind(transform, parameters.CipherKey.Span, parameters.IntegrityKey.Span);
+        SaKey? opening = providers.Bind(transform, parameters.CipherKey.Span, parameters.IntegrityKey.Span);
+        if (sealing is null || opening is null)
+        {
+            words = new Refusal(PfKeyError.NotSupported, "no crypto provider on this machine computes these algorithms");
+            return null;
+        }
+
+        return new Sa(parameters, transform, sealing, opening, ivMask, now, SaState.Mature);
+    }
+
+    private void Bury(Sa sa)
+    {
+        Release(sa);
+        lock (_workers)
+        {
+            _removed.Add(new Removed(sa, [.. _workers.Select(static worker => worker.Boundary)]));
+        }
+    }
+
     // A key in use twice is a nonce in use twice in the making. Kept as hashes, so that no key stands here.
-    private bool Hold(Sa sa)
+    private Refusal? Hold(Sa sa)
     {
         if (sa.CipherKey.IsEmpty && sa.IntegrityKey.IsEmpty)
         {
-            return false;
+            return null;
         }
 
         UInt128 print = Fingerprint(sa);
         _keysInUse[print] = _keysInUse.GetValueOrDefault(print) + 1;
-        return _keysInUse[print] > 1;
+        return _keysInUse[print] > 1 ? new Refusal(PfKeyError.None, "another SA uses the same key: give each direction a key of its own") : null;
     }
 
     private void Release(Sa sa)

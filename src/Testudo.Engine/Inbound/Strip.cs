@@ -1,7 +1,6 @@
 // Stage 6: what ESP added is taken away again: padding and trailer behind, ESP (and UDP and tunnel) header before
 // (RFC 4303, 3.4.4; RFC 4301, 5.2).
 
-using System.Buffers.Binary;
 using Testudo.Engine.Ecn;
 using Testudo.Engine.Keys;
 using Testudo.Wire;

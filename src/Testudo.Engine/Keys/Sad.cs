@@ -66,8 +66,7 @@ public sealed class Sad
         }
 
         _all.Add(sa);
-        Pair pair = new(sa.Protocol, sa.Source, sa.Destination);
-        _byPair[pair] = _byPair.TryGetValue(pair, out Sa[]? group) ? [sa, .. group] : [sa]; // newest first
+        Group(sa);
         return true;
     }
 
@@ -80,6 +79,35 @@ public sealed class Sad
 
         sa.State = SaState.Dead;
         _all.Remove(sa);
+        Ungroup(sa);
+        return true;
+    }
+
+    internal bool TryReplace(Sa old, Sa sa)
+    {
+        var identity = new Identity(sa.Spi, sa.Protocol, sa.Destination);
+        int place = _all.IndexOf(old);
+        if (place < 0 || identity != new Identity(old.Spi, old.Protocol, old.Destination))
+        {
+            return false;
+        }
+
+        _byIdentity[identity] = sa;
+        _all[place] = sa;
+        Ungroup(old);
+        Group(sa);
+        old.State = SaState.Dead;
+        return true;
+    }
+
+    private void Group(Sa sa)
+    {
+        Pair pair = new(sa.Protocol, sa.Source, sa.Destination);
+        _byPair[pair] = _byPair.TryGetValue(pair, out Sa[]? group) ? [sa, .. group] : [sa]; // newest first
+    }
+
+    private void Ungroup(Sa sa)
+    {
         Pair pair = new(sa.Protocol, sa.Source, sa.Destination);
         Sa[] rest = Array.FindAll(_byPair[pair], other => other != sa);
         if (rest.Length == 0)
@@ -90,8 +118,6 @@ public sealed class Sad
         {
             _byPair[pair] = rest;
         }
-
-        return true;
     }
 
     private readonly record struct Identity(uint Spi, IpProtocol Protocol, Address Destination)

@@ -46,7 +46,7 @@ internal static partial class OutboundPath
             fits = least;
         }
 
-        engine.TellTooBig(packet, fits, back);
+        IpsecEngine.TellTooBig(packet, fits, back);
         return tooLong ? Drop.TooLong : Drop.TooBig;
     }
 
