@@ -28,6 +28,9 @@ public sealed class Worker : IDisposable
     /// <summary>Bytes of those packets, as they left the engine.</summary>
     public long Bytes => Volatile.Read(ref _bytes);
 
+    /// <summary>What the last inbound batch put together from fragments. Those that were dropped have their drop here.</summary>
+    public Batch Assembled { get; } = new();
+
     /// <summary>How many packets ended so.</summary>
     public long Dropped(Drop drop) => Volatile.Read(ref _drops[(int)drop]);
 
@@ -36,9 +39,6 @@ public sealed class Worker : IDisposable
     internal PacketState[] States { get; } = MakeStates();
 
     internal Reassembly Reassembly { get; }
-
-    /// <summary>Memory for packets put together from fragments; they live until the next batch.</summary>
-    internal Batch Assembled { get; } = new();
 
     internal ushort Identification { get; set; }
 

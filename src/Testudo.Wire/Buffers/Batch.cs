@@ -25,15 +25,21 @@ public sealed unsafe class Batch : IDisposable
 
     private const int Alignment = 64;
     private readonly Packet[] _packets = new Packet[MaxPackets];
-    private readonly byte* _memory;
-    private readonly int _size;
+    private byte* _memory;
+    private int _size;
     private int _used;
 
-    /// <summary>A batch with room for <paramref name="bytes"/> bytes of packets, at least one of the greatest length.</summary>
+    /// <summary>
+    /// A batch with room for <paramref name="bytes"/> bytes of packets, at least one of the greatest length; 0 for one
+    /// that only takes descriptors over (<see cref="TryMove"/>).
+    /// </summary>
     public Batch(int bytes = 256 * 1024)
     {
-        _size = Math.Max(bytes, MaxPacketLength) + (MaxPackets * (Headroom + Tailroom + Alignment));
-        _memory = (byte*)NativeMemory.AlignedAlloc((nuint)_size, Alignment);
+        if (bytes > 0)
+        {
+            _size = Math.Max(bytes, MaxPacketLength) + (MaxPackets * (Headroom + Tailroom + Alignment));
+            _memory = (byte*)NativeMemory.AlignedAlloc((nuint)_size, Alignment);
+        }
     }
 
     /// <summary>How many packets are in the batch.</summary>
@@ -108,11 +114,12 @@ public sealed unsafe class Batch : IDisposable
         _used = 0;
     }
 
-    /// <inheritdoc/>
+    /// <summary>Frees the memory; the batch has no room afterwards.</summary>
     public void Dispose()
     {
-        Count = 0;
+        Clear();
         NativeMemory.AlignedFree(_memory);
-        GC.SuppressFinalize(this);
+        _memory = null;
+        _size = 0;
     }
 }

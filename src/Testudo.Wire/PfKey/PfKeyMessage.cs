@@ -2,6 +2,7 @@
 // and writes them in a dialect; the order of the extensions is kept, so that a message can be written back to the same bytes.
 
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 
 namespace Testudo.Wire.PfKey;
 
@@ -146,6 +147,9 @@ public sealed record PfKeyMessage(PfKeyType Type, SaType SaType = SaType.Unspec)
     /// <summary>The extensions in their order.</summary>
     public ImmutableArray<PfKeyExtension> Extensions { get; init; } = [];
 
+    /// <summary>The message that an X_PROMISC message carries behind its base header instead of extensions (RFC 2367, 3.1.11).</summary>
+    public PfKeyMessage? Inner { get; init; }
+
     /// <summary>The first extension of a type, null where there is none.</summary>
     public T? Find<T>() where T : PfKeyExtension
     {
@@ -201,6 +205,28 @@ public sealed record PfKeyMessage(PfKeyType Type, SaType SaType = SaType.Unspec)
 
         return null;
     }
+
+    /// <summary>Overwrites the keys that this message holds. The record it was read from is the caller's to wipe.</summary>
+    public void WipeKeys()
+    {
+        foreach (PfKeyExtension extension in Extensions)
+        {
+            if (extension is KeyExtension key)
+            {
+                CryptographicOperations.ZeroMemory(key.Key);
+            }
+        }
+
+        Inner?.WipeKeys();
+    }
+
+    /// <summary>True where all values are equal, the extensions one by one.</summary>
+    public bool Equals(PfKeyMessage? other) =>
+        other is not null && Type == other.Type && SaType == other.SaType && Error == other.Error && Sequence == other.Sequence
+        && Pid == other.Pid && Reserved == other.Reserved && Extensions.SequenceEqual(other.Extensions) && Equals(Inner, other.Inner);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Type, SaType, Sequence, Pid, Extensions.Length);
 }
 
 /// <summary>An extension of a message.</summary>
@@ -229,25 +255,56 @@ public sealed record KeyExtension(KeyRole Role, int Bits, byte[] Key) : PfKeyExt
 {
     /// <summary>Never the key itself.</summary>
     public override string ToString() => $"KeyExtension {{ Role = {Role}, Bits = {Bits} }}";
+
+    /// <summary>Compares the keys by their bytes, in a time that does not tell where they differ.</summary>
+    public bool Equals(KeyExtension? other) =>
+        other is not null && Role == other.Role && Bits == other.Bits && CryptographicOperations.FixedTimeEquals(Key, other.Key);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Role, Bits);
 }
 
 /// <summary>Which identity.</summary>
 public enum IdentityRole : byte { Source, Destination }
 
 /// <summary>SADB_EXT_IDENTITY_*: type, number and the rest as bytes.</summary>
-public sealed record IdentityExtension(IdentityRole Role, ushort IdentityType, ulong Id, ImmutableArray<byte> Data) : PfKeyExtension;
+public sealed record IdentityExtension(IdentityRole Role, ushort IdentityType, ulong Id, ImmutableArray<byte> Data) : PfKeyExtension
+{
+    /// <summary>True where all values are equal, those of the list one by one.</summary>
+    public bool Equals(IdentityExtension? other) =>
+        other is not null && Role == other.Role && IdentityType == other.IdentityType && Id == other.Id && Data.SequenceEqual(other.Data);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Role, IdentityType, Id, Data.Length);
+}
 
 /// <summary>One proposed combination (struct sadb_comb).</summary>
 public sealed record Combination(byte Auth, byte Encrypt, ushort Flags, ushort AuthMinBits, ushort AuthMaxBits, ushort EncryptMinBits, ushort EncryptMaxBits, LifetimeExtension Soft, LifetimeExtension Hard);
 
 /// <summary>SADB_EXT_PROPOSAL.</summary>
-public sealed record ProposalExtension(byte Replay, ImmutableArray<Combination> Combinations) : PfKeyExtension;
+public sealed record ProposalExtension(byte Replay, ImmutableArray<Combination> Combinations) : PfKeyExtension
+{
+    /// <summary>True where all values are equal, those of the list one by one.</summary>
+    public bool Equals(ProposalExtension? other) =>
+        other is not null && Replay == other.Replay && Combinations.SequenceEqual(other.Combinations);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Replay, Combinations.Length);
+}
 
 /// <summary>One algorithm of a SUPPORTED list (struct sadb_alg); lengths in bits, IV in bytes.</summary>
 public readonly record struct SupportedAlgorithm(byte Id, byte IvLength, ushort MinBits, ushort MaxBits);
 
 /// <summary>SADB_EXT_SUPPORTED_*.</summary>
-public sealed record SupportedExtension(KeyRole Role, ImmutableArray<SupportedAlgorithm> Algorithms) : PfKeyExtension;
+public sealed record SupportedExtension(KeyRole Role, ImmutableArray<SupportedAlgorithm> Algorithms) : PfKeyExtension
+{
+    /// <summary>True where all values are equal, those of the list one by one.</summary>
+    public bool Equals(SupportedExtension? other) =>
+        other is not null && Role == other.Role && Algorithms.SequenceEqual(other.Algorithms);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Role, Algorithms.Length);
+}
 
 /// <summary>SADB_EXT_SPIRANGE, host order.</summary>
 public sealed record SpiRangeExtension(uint Min, uint Max) : PfKeyExtension;
@@ -263,6 +320,14 @@ public sealed record PolicyExtension(PolicyAction Action, PolicyDirection Direct
 {
     /// <summary>True for OpenIKED's buffers, which say extension type 12 instead of 18.</summary>
     public bool MistypedAsSensitivity { get; init; }
+
+    /// <summary>True where all values are equal, those of the list one by one.</summary>
+    public bool Equals(PolicyExtension? other) =>
+        other is not null && Action == other.Action && Direction == other.Direction && Id == other.Id && Priority == other.Priority
+        && MistypedAsSensitivity == other.MistypedAsSensitivity && Requests.SequenceEqual(other.Requests);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Action, Direction, Id, Priority, Requests.Length);
 }
 
 /// <summary>SADB_X_EXT_NAT_T_TYPE: 2 is ESP in UDP (RFC 3948).</summary>
@@ -270,6 +335,9 @@ public sealed record NatTTypeExtension(byte Encapsulation) : PfKeyExtension;
 
 /// <summary>SADB_X_EXT_NAT_T_SPORT or _DPORT, host order.</summary>
 public sealed record NatTPortExtension(bool IsDestination, ushort Port) : PfKeyExtension;
+
+/// <summary>SADB_X_EXT_SA_REPLAY (FreeBSD): the replay window in packets, above what <see cref="SaExtension.ReplayPackets"/> could say.</summary>
+public sealed record ReplayExtension(uint Packets) : PfKeyExtension;
 
 /// <summary>
 /// Testudo's own extension, for what PF_KEY has no words for. It is sent only to a client that sent one; a client that
@@ -293,5 +361,13 @@ public sealed record TestudoExtension : PfKeyExtension
     public uint? ReplayPackets { get; init; }
 }
 
-/// <summary>An extension that is carried but not understood.</summary>
-public sealed record OpaqueExtension(ushort ExtensionType, ImmutableArray<byte> Body) : PfKeyExtension;
+/// <summary>An extension that is carried but not understood: its number in its own dialect, and all behind the four bytes of its header.</summary>
+public sealed record OpaqueExtension(ushort ExtensionType, ImmutableArray<byte> Body) : PfKeyExtension
+{
+    /// <summary>True where all values are equal, those of the list one by one.</summary>
+    public bool Equals(OpaqueExtension? other) =>
+        other is not null && ExtensionType == other.ExtensionType && Body.SequenceEqual(other.Body);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(ExtensionType, Body.Length);
+}

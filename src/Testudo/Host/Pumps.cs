@@ -1,0 +1,72 @@
+// The packet threads: one for each link that is read. Each runs a batch to its end: read, work, send.
+
+using Testudo.Engine;
+using Testudo.Links;
+using Testudo.Wire;
+
+namespace Testudo.Host;
+
+/// <summary>Clear side to wire side.</summary>
+internal sealed class OutboundPump(IpsecEngine engine, Link clear, IReadOnlyList<(Link Link, WireKind Kind)> wires, LinkCounters counters, PacketTap? tap)
+{
+    /// <summary>Runs until the clear link is closed.</summary>
+    public void Run()
+    {
+        using var work = new Batch();
+        using var wire = new Batch(0);
+        using var back = new Batch(64 * 1024);
+        using var links = new WireLinks(wires, counters);
+        Worker me = engine.NewWorker();
+        while (clear.Receive(work, -1) >= 0)
+        {
+            if (work.Count > 0)
+            {
+                PacketTap.Copy? taken = tap?.Take(work);
+                engine.Outbound(work, wire, back, HostClock.Now, me);
+                if (taken is { } copy)
+                {
+                    tap!.Write(copy, work, wireSide: false);
+                    tap.WriteLeaving(wire, wireSide: true);
+                    tap.WriteLeaving(back, wireSide: false);
+                }
+
+                links.Send(wire);
+                counters.Send(clear, back);
+            }
+
+            work.Clear();
+            wire.Clear();
+            back.Clear();
+        }
+    }
+}
+
+/// <summary>Wire side to clear side.</summary>
+internal sealed class InboundPump(IpsecEngine engine, Link wire, Link clear, LinkCounters counters, PacketTap? tap)
+{
+    /// <summary>Runs until the wire link is closed.</summary>
+    public void Run()
+    {
+        using var work = new Batch();
+        using var done = new Batch(0);
+        Worker me = engine.NewWorker();
+        while (wire.Receive(work, -1) >= 0)
+        {
+            if (work.Count > 0)
+            {
+                PacketTap.Copy? taken = tap?.Take(work);
+                engine.Inbound(work, done, HostClock.Now, me);
+                if (taken is { } copy)
+                {
+                    tap!.Write(copy, work, wireSide: true);
+                    tap.WriteLeaving(done, wireSide: false);
+                }
+
+                counters.Send(clear, done);
+            }
+
+            work.Clear();
+            done.Clear();
+        }
+    }
+}

@@ -1,0 +1,92 @@
+// Which wire link takes which packet: raw sockets take ESP of their family, UDP sockets what is encapsulated, and a link
+// that carries everything takes the rest.
+
+using Testudo.Links;
+using Testudo.Wire;
+
+namespace Testudo.Host;
+
+/// <summary>What a wire link carries.</summary>
+[Flags]
+public enum WireKind
+{
+    /// <summary>ESP over IPv4.</summary>
+    Esp4 = 1,
+
+    /// <summary>ESP over IPv6.</summary>
+    Esp6 = 2,
+
+    /// <summary>ESP in UDP over IPv4.</summary>
+    Udp4 = 4,
+
+    /// <summary>ESP in UDP over IPv6.</summary>
+    Udp6 = 8,
+
+    /// <summary>All that and clear packets.</summary>
+    Everything = 0xFF,
+}
+
+/// <summary>The wire links of a stack, each with a batch of descriptors for what it has to send. For one sending thread.</summary>
+internal sealed class WireLinks(IReadOnlyList<(Link Link, WireKind Kind)> links, LinkCounters counters) : IDisposable
+{
+    private readonly Batch[] _batches = [.. links.Select(static _ => new Batch(0))];
+
+    /// <summary>Sends each packet by the first link that carries it; what no link carries is dropped by name.</summary>
+    public void Send(Batch wire)
+    {
+        for (int i = 0; i < wire.Count; i++)
+        {
+            ref Packet packet = ref wire[i];
+            int place = Find(KindOf(packet));
+            if (place >= 0)
+            {
+                _batches[place].TryMove(packet);
+            }
+            else
+            {
+                packet.Drop = Drop.LinkRefused;
+                counters.Count(packet.Drop);
+            }
+        }
+
+        for (int place = 0; place < _batches.Length; place++)
+        {
+            if (_batches[place].Count > 0)
+            {
+                counters.Send(links[place].Link, _batches[place]);
+                _batches[place].Clear();
+            }
+        }
+    }
+
+    public void Dispose() => Array.ForEach(_batches, static batch => batch.Dispose());
+
+    private int Find(WireKind kind)
+    {
+        for (int i = 0; i < links.Count; i++)
+        {
+            if ((links[i].Kind & kind) == kind)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    private static WireKind KindOf(in Packet packet)
+    {
+        if (IpInfo.TryParse(packet.Span, out IpInfo info) != Drop.None)
+        {
+            return WireKind.Everything;
+        }
+
+        bool v4 = info.Family == IpFamily.V4;
+        return info.Protocol switch
+        {
+            IpProtocol.Esp => v4 ? WireKind.Esp4 : WireKind.Esp6,
+            IpProtocol.Udp => v4 ? WireKind.Udp4 : WireKind.Udp6,
+            _ => WireKind.Everything,
+        };
+    }
+}

@@ -1,0 +1,177 @@
+// The stack as a program embeds it: an engine with threads, time and randomness, links on both sides, keys and policies
+// as typed values, and PF_KEY for whoever wants to speak it.
+
+using System.Security.Cryptography;
+using Testudo.Control.PfKey;
+using Testudo.Crypto;
+using Testudo.Engine;
+using Testudo.Engine.Keys;
+using Testudo.Engine.Policies;
+using Testudo.Host;
+using Testudo.Links;
+using Testudo.Wire;
+
+namespace Testudo;
+
+/// <summary>IPsec in this process. Safe to be called from any thread.</summary>
+public sealed class IpsecStack : IAsyncDisposable
+{
+    private readonly Lock _control = new();
+    private readonly IpsecStackOptions _options;
+    private readonly List<(Link Link, WireKind Kind)> _wires = [];
+    private readonly List<Thread> _threads = [];
+    private readonly LinkCounters _counters = new();
+    private readonly ManualResetEventSlim _ending = new();
+    private Link? _clear;
+    private bool _started;
+
+    /// <summary>A stack without links, keys and policies.</summary>
+    /// <exception cref="ArgumentException">The options are faulty; all faults are named.</exception>
+    public IpsecStack(IpsecStackOptions? options = null)
+    {
+        _options = options ?? new IpsecStackOptions();
+        IReadOnlyList<string> faults = _options.Validate();
+        if (faults.Count > 0)
+        {
+            throw new ArgumentException(string.Join("; ", faults), nameof(options));
+        }
+
+        Engine = new IpsecEngine(_options.Engine, new Providers([.. _options.Providers]));
+    }
+
+    /// <summary>Something happened: an SA expired, or was wanted. Raised by the control thread.</summary>
+    public event Action<EngineEvent>? Happened;
+
+    /// <summary>The engine: databases and counters, to be read.</summary>
+    public IpsecEngine Engine { get; }
+
+    /// <summary>Packets that ended so, in the engine and at the links.</summary>
+    public long Dropped(Drop drop) => Engine.Workers.ToArray().Sum(worker => worker.Dropped(drop)) + _counters.Dropped(drop);
+
+    /// <summary>Sets the link to the protected side: a program's own, or this host's IP stack.</summary>
+    public void AttachClear(Link link)
+    {
+        RefuseWhenStarted();
+        _clear = link;
+    }
+
+    /// <summary>Adds a link to the network.</summary>
+    public void AttachWire(Link link, WireKind kind = WireKind.Everything)
+    {
+        RefuseWhenStarted();
+        _wires.Add((link, kind));
+    }
+
+    /// <summary>Starts the threads. Links cannot be changed afterwards.</summary>
+    public void Start()
+    {
+        RefuseWhenStarted();
+        _started = true;
+        if (_clear is { } clear)
+        {
+            StartThread("testudo out", new OutboundPump(Engine, clear, _wires, _counters, _options.Capture).Run);
+            foreach ((Link wire, _) in _wires)
+            {
+                StartThread("testudo in " + wire.Name, new InboundPump(Engine, wire, clear, _counters, _options.Capture).Run);
+            }
+        }
+
+        StartThread("testudo control", RunControl);
+    }
+
+    /// <summary>Adds an SA.</summary>
+    /// <returns>The SA; beside it a warning, or null.</returns>
+    /// <exception cref="IpsecException">It cannot be; the message says why and what helps.</exception>
+    public Sa AddSa(SaParameters parameters, out string? warning)
+    {
+        lock (_control)
+        {
+            Sa? sa = Engine.AddSa(parameters, RandomMask(), HostClock.Now, out Refusal? words);
+            warning = words?.Sentence;
+            return sa ?? throw new IpsecException(words!);
+        }
+    }
+
+    /// <summary>Adds an SA; a warning is not asked for.</summary>
+    /// <exception cref="IpsecException">It cannot be; the message says why and what helps.</exception>
+    public Sa AddSa(SaParameters parameters) => AddSa(parameters, out _);
+
+    /// <summary>Takes an SA away; false where it is gone already.</summary>
+    public bool RemoveSa(Sa sa)
+    {
+        lock (_control)
+        {
+            return Engine.RemoveSa(sa);
+        }
+    }
+
+    /// <summary>Runs something under the lock of the control plane.</summary>
+    internal T Control<T>(Func<IpsecEngine, T> action)
+    {
+        lock (_control)
+        {
+            return action(Engine);
+        }
+    }
+
+    /// <summary>Stops the threads, closes the links and wipes the keys.</summary>
+    public ValueTask DisposeAsync()
+    {
+        _ending.Set();
+        _clear?.Dispose();
+        _wires.ForEach(static wire => wire.Link.Dispose());
+        _threads.ForEach(static thread => thread.Join());
+        lock (_control)
+        {
+            foreach (Sa sa in Engine.Sad.All.ToArray())
+            {
+                Engine.RemoveSa(sa);
+            }
+
+            Engine.Tick(HostClock.Now);
+        }
+
+        _ending.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private static ulong RandomMask()
+    {
+        Span<byte> bytes = stackalloc byte[8];
+        RandomNumberGenerator.Fill(bytes);
+        return BitConverter.ToUInt64(bytes);
+    }
+
+    // Lifetimes, wishes for SAs, the wiping of keys: every second.
+    private void RunControl()
+    {
+        while (!_ending.Wait(1000))
+        {
+            IReadOnlyList<EngineEvent> events;
+            lock (_control)
+            {
+                events = Engine.Tick(HostClock.Now);
+            }
+
+            foreach (EngineEvent happened in events)
+            {
+                Happened?.Invoke(happened);
+            }
+        }
+    }
+
+    private void StartThread(string name, ThreadStart run)
+    {
+        var thread = new Thread(run) { Name = name, IsBackground = true };
+        _threads.Add(thread);
+        thread.Start();
+    }
+
+    private void RefuseWhenStarted()
+    {
+        if (_started)
+        {
+            throw new InvalidOperationException("the stack has been started: attach links before Start");
+        }
+    }
+}
