@@ -2,11 +2,9 @@
 // as typed values, and PF_KEY for whoever wants to speak it.
 
 using System.Security.Cryptography;
-using Testudo.Control.PfKey;
 using Testudo.Crypto;
 using Testudo.Engine;
 using Testudo.Engine.Keys;
-using Testudo.Engine.Policies;
 using Testudo.Host;
 using Testudo.Links;
 using Testudo.Wire;
@@ -106,7 +104,7 @@ public sealed class IpsecStack : IAsyncDisposable
     }
 
     /// <summary>Runs something under the lock of the control plane.</summary>
-    internal T Control<T>(Func<IpsecEngine, T> action)
+    internal T Instruct<T>(Func<IpsecEngine, T> action)
     {
         lock (_control)
         {

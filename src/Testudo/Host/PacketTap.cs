@@ -18,13 +18,13 @@ public sealed class PacketTap : IDisposable
     public PacketTap(Stream stream, string name)
     {
         _stream = stream;
-        _writer = new PcapngWriter(stream, application: "testudo");
+        _writer = new PcapngWriter(stream, hardware: null, os: null, application: "testudo");
         _wire = _writer.AddInterface(name + "-wire", LinkType.Raw, "protected side");
         _clear = _writer.AddInterface(name + "-clear", LinkType.Raw, "clear side");
     }
 
     /// <summary>Copies the packets of a batch, before they are worked on.</summary>
-    internal Copy Take(Batch batch)
+    internal static Copy Take(Batch batch)
     {
         var copies = new byte[batch.Count][];
         for (int i = 0; i < copies.Length; i++)

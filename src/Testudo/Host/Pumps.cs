@@ -21,7 +21,7 @@ internal sealed class OutboundPump(IpsecEngine engine, Link clear, IReadOnlyList
         {
             if (work.Count > 0)
             {
-                PacketTap.Copy? taken = tap?.Take(work);
+                PacketTap.Copy? taken = tap is null ? null : PacketTap.Take(work);
                 engine.Outbound(work, wire, back, HostClock.Now, me);
                 if (taken is { } copy)
                 {
@@ -54,7 +54,7 @@ internal sealed class InboundPump(IpsecEngine engine, Link wire, Link clear, Lin
         {
             if (work.Count > 0)
             {
-                PacketTap.Copy? taken = tap?.Take(work);
+                PacketTap.Copy? taken = tap is null ? null : PacketTap.Take(work);
                 engine.Inbound(work, done, HostClock.Now, me);
                 if (taken is { } copy)
                 {
