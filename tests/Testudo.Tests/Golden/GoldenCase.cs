@@ -1,0 +1,156 @@
+// One case of the golden data: a capture made by real kernels, the SAs it was made under, and what came out of each
+// protected packet. Names of algorithms are setkey's; `ToSetkey` gives the SAs as a file that setkey and open read.
+
+using System.Globalization;
+using System.Text;
+
+namespace Testudo.Tests.Golden;
+
+/// <summary>UDP encapsulation of an SA: <c>espinudp</c> (RFC 3948) or <c>espinudp-nonike</c> (its early draft).</summary>
+internal sealed record GoldenEncapsulation(string Type, ushort SourcePort, ushort DestinationPort);
+
+/// <summary>One SA as the kernels had it. Layers of a bundle are listed innermost first.</summary>
+internal sealed record GoldenSa
+{
+    /// <summary>esp, ah, ipcomp, esp-old or ah-old.</summary>
+    public required string Protocol { get; init; }
+
+    /// <summary>transport or tunnel.</summary>
+    public required string Mode { get; init; }
+
+    /// <summary>The SPI; IPComp's CPI.</summary>
+    public required uint Spi { get; init; }
+
+    public required string Source { get; init; }
+
+    public required string Destination { get; init; }
+
+    public uint RequestId { get; init; }
+
+    /// <summary>ESP's cipher (aes-cbc, aes-gcm-16, null ...) or IPComp's algorithm (deflate); null in AH.</summary>
+    public string? Cipher { get; init; }
+
+    /// <summary>Salt included, at the end.</summary>
+    public byte[] CipherKey { get; init; } = [];
+
+    /// <summary>hmac-sha1, hmac-sha2-256 ...; null where there is none.</summary>
+    public string? Auth { get; init; }
+
+    public byte[] AuthKey { get; init; } = [];
+
+    /// <summary>Length of the ICV in bits; 0: none.</summary>
+    public int IcvBits { get; init; }
+
+    public bool Esn { get; init; }
+
+    /// <summary>The counter before the first packet: that one has the number after it.</summary>
+    public ulong LastSequence { get; init; }
+
+    public GoldenEncapsulation? Encapsulation { get; init; }
+
+    /// <summary>zero-pad or seq-pad, where the sender was told.</summary>
+    public string? Padding { get; init; }
+
+    /// <summary>Linux' AH flag: the header is aligned to 4 bytes for IPv4, as RFC 4302 has it.</summary>
+    public bool Align4 { get; init; }
+
+    /// <summary>The ICV length that the algorithm's RFC names, in bits; 0 for one that is not known here.</summary>
+    private int UsualIcvBits => (Auth, Cipher) switch
+    {
+        ("hmac-sha1" or "hmac-md5" or "hmac-ripemd160" or "aes-xcbc-mac", _) => 96,
+        ("hmac-sha2-256", _) => 128,
+        ("hmac-sha2-384", _) => 192,
+        ("hmac-sha2-512", _) => 256,
+        (null, "aes-gcm-16") => 128,
+        _ => 0,
+    };
+
+    /// <summary>The SA as setkey's <c>add</c>, with Testudo's own <c>-icv BITS</c>, <c>-esn</c> and <c>-seq N</c>.</summary>
+    public string ToSetkey()
+    {
+        var text = new StringBuilder("add ");
+        _ = Encapsulation is { } udp
+            ? text.Append(CultureInfo.InvariantCulture, $"{Source}[{udp.SourcePort}] {Destination}[{udp.DestinationPort}] esp-udp")
+            : text.Append(CultureInfo.InvariantCulture, $"{Source} {Destination} {Protocol}");
+        text.Append(CultureInfo.InvariantCulture, $" 0x{Spi:x} -m {Mode}");
+        if (RequestId != 0)
+        {
+            text.Append(CultureInfo.InvariantCulture, $" -u {RequestId}");
+        }
+
+        text.Append(Padding is null ? "" : $" -f {Padding}");
+        if (IcvBits != 0 && IcvBits != UsualIcvBits)
+        {
+            text.Append(CultureInfo.InvariantCulture, $" -icv {IcvBits}");
+        }
+
+        text.Append(Esn ? " -esn" : "");
+        if (LastSequence != 0)
+        {
+            text.Append(CultureInfo.InvariantCulture, $" -seq {LastSequence}");
+        }
+
+        if (Protocol == "ipcomp")
+        {
+            return text.Append(CultureInfo.InvariantCulture, $" -C {Cipher};").ToString();
+        }
+
+        AppendAlgorithm(text, "-E", Cipher, CipherKey);
+        AppendAlgorithm(text, "-A", Auth, AuthKey);
+        return text.Append(';').ToString();
+    }
+
+    /// <summary>Null where today's Testudo opens this SA's packets; otherwise why not, in a few words.</summary>
+    public string? Unsupported() => this switch
+    {
+        { Protocol: not "esp" } => $"no {Protocol}",
+        { Esn: true } => "no extended sequence numbers",
+        { Encapsulation.Type: not "espinudp" and not null } => "UDP encapsulation of the early drafts",
+        { Cipher: "aes-gcm-16", IcvBits: 128 } => null,
+        { Cipher: not ("aes-cbc" or "null") } => $"no {Cipher}",
+        { Auth: "hmac-sha1" or "hmac-sha2-256" or "hmac-sha2-384" or "hmac-sha2-512" } => null,
+        { Auth: null } => "ESP without integrity",
+        _ => $"no {Auth}",
+    };
+
+    private static void AppendAlgorithm(StringBuilder text, string option, string? name, byte[] key)
+    {
+        if (name is not null)
+        {
+            text.Append(CultureInfo.InvariantCulture, $" {option} {name}{(key.Length > 0 ? " 0x" : "")}{Convert.ToHexStringLower(key)}");
+        }
+    }
+}
+
+/// <summary>One protected packet: its frames in the capture (more than one: IP fragments) and what was in it.</summary>
+/// <param name="Frames">Frame numbers, the first is 1.</param>
+/// <param name="Sha256">Of the plain IP packet; null where the data's makers could not open it either.</param>
+/// <param name="Plain">The plain IP packet itself, where the data has it (Linux).</param>
+internal sealed record GoldenPacket(int[] Frames, byte[]? Sha256, byte[]? Plain);
+
+/// <summary>A capture, or the part of one, that was made under one set of SAs.</summary>
+/// <param name="Name">linux/... or netbsd/...</param>
+/// <param name="Capture">Path of the pcap file (Ethernet); other cases' frames may be in it.</param>
+/// <param name="Note">What the data's makers said of it; may be empty.</param>
+/// <param name="Accepted">False where the receiving kernel refused what the sending one sent, or the format is not standard.</param>
+/// <param name="Sas">Both directions; of a bundle the innermost layer first.</param>
+/// <param name="Packets">The protected packets in the order of the capture.</param>
+internal sealed record GoldenCase(
+    string Name, string Capture, string Note, bool Accepted, IReadOnlyList<GoldenSa> Sas, IReadOnlyList<GoldenPacket> Packets)
+{
+    /// <summary>All SAs as a file in setkey's language.</summary>
+    public string ToSetkey() => string.Concat(Sas.Select(sa => sa.ToSetkey() + "\n"));
+
+    /// <summary>Null where today's Testudo opens every packet of the case; otherwise why not, in a few words.</summary>
+    public string? Unsupported() => Sas.Select(sa => sa.Unsupported()).FirstOrDefault(why => why is not null);
+
+    /// <summary>A pcap file with this case's frames only, in their order.</summary>
+    public byte[] CaptureOfThis()
+    {
+        HashSet<int> mine = [.. Packets.SelectMany(packet => packet.Frames)];
+        return GoldenCapture.Read(Capture).Select(mine.Contains);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+}
