@@ -218,7 +218,7 @@ public sealed partial class CaptureReader
         uint captured = type != SimplePacket ? U32(body[12..]) : on.SnapLength == 0 ? original : Math.Min(original, on.SnapLength);
         if (captured > (uint)(body.Length - header))
         {
-            throw new CaptureFormatException(start + 8 + header - 8, $"frame {_frames + 1} claims {captured} bytes in a block that has room for {body.Length - header}", Damaged);
+            throw new CaptureFormatException(start + (type == SimplePacket ? 8 : 20), $"frame {_frames + 1} claims {captured} bytes in a block that has room for {body.Length - header}", Damaged);
         }
 
         long time = type == SimplePacket ? 0 : _units[index].ToNanoseconds(((ulong)U32(body[4..]) << 32) | U32(body[8..]));
