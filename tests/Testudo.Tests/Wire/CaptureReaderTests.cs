@@ -75,7 +75,8 @@ public sealed class CaptureReaderTests
         {
             string time = frame.Time == 0 ? "" : $"{frame.Time / 1_000_000_000}.{frame.Time % 1_000_000_000:D9}";
             Assert.Equal<IEnumerable<string>>(f[..4], [$"{frame.Number}", time, $"{frame.Bytes.Length}", $"{frame.OriginalLength}"]);
-            Assert.Equal(f[4], frame.Interface.Name ?? "");
+            // tshark 4.0 shows the names of the first section in the second one too.
+            Assert.True(frame.Number > 4 || f[4] == frame.Interface.Name);
             Assert.Equal(f[5], frame.Comment?.Split('\n')[0] ?? ""); // tshark was asked for the first
         }
     }
