@@ -69,13 +69,11 @@ public readonly record struct Address(IpFamily Family, ulong High, ulong Low)
         }
     }
 
-    /// <summary>Reads the usual text forms, without scope or prefix length.</summary>
+    /// <summary>Reads four decimal parts or an IPv6 text, and nothing around them: no scope, brackets, port or prefix length.</summary>
     public static bool TryParse(string? text, out Address address)
     {
         address = default;
-        // Four decimal parts or an IPv6 text: the forms "1" and "0x7f.1" of inet_aton are no addresses here.
-        if (text is null || (!text.Contains(':', StringComparison.Ordinal) && text.Count(static c => c == '.') != 3)
-            || text.Contains('%', StringComparison.Ordinal) || !IPAddress.TryParse(text, out IPAddress? parsed))
+        if (text is null || !IsPlain(text) || !IPAddress.TryParse(text, out IPAddress? parsed))
         {
             return false;
         }
@@ -87,6 +85,20 @@ public readonly record struct Address(IpFamily Family, ulong High, ulong Low)
     /// <summary>Reads an address; throws <see cref="FormatException"/> where there is none.</summary>
     public static Address Parse(string text) =>
         TryParse(text, out Address address) ? address : throw new FormatException($"'{text}' is not an IP address");
+
+    // The class library takes more than is meant here: inet_aton's "1", "0x7f.1" and octal "010.0.0.1", "[::1]:80" and "::/0".
+    private static bool IsPlain(string text)
+    {
+        if (text.Contains(':', StringComparison.Ordinal))
+        {
+            return text.All(static c => char.IsAsciiHexDigit(c) || c is ':' or '.') && !HasLeadingZero(text[(text.LastIndexOf(':') + 1)..]);
+        }
+
+        return text.All(static c => char.IsAsciiDigit(c) || c == '.') && text.Count(static c => c == '.') == 3 && !HasLeadingZero(text);
+    }
+
+    private static bool HasLeadingZero(string dotted) =>
+        dotted.Contains('.', StringComparison.Ordinal) && dotted.Split('.').Any(static part => part.Length > 1 && part[0] == '0');
 
     /// <summary>The same address as the class library's type has it.</summary>
     public static Address From(IPAddress address)

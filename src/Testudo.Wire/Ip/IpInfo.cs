@@ -29,7 +29,10 @@ public struct IpInfo
     /// <summary>The IP version.</summary>
     public IpFamily Family;
 
-    /// <summary>The upper-layer protocol: what follows the last extension header.</summary>
+    /// <summary>
+    /// The upper-layer protocol: what follows the last extension header. In a fragment that is not the first: what the
+    /// fragment header names, which may be an extension header.
+    /// </summary>
     public IpProtocol Protocol;
 
     /// <summary>IPv4 TOS or IPv6 traffic class, with the ECN bits.</summary>
@@ -161,7 +164,10 @@ public struct IpInfo
                 break;
             }
 
-            if (headers == MaxExtensionHeaders || UpperOffset + 8 > total)
+            // A second fragment header would hide that the first one says "fragment". (Hop-by-hop options are taken at any
+            // place: NetBSD 10 puts its fragment header before them, against RFC 8200 4.1.)
+            bool second = Protocol == IpProtocol.Fragment && FragmentHeaderOffset != 0;
+            if (second || headers == MaxExtensionHeaders || UpperOffset + 8 > total)
             {
                 return Drop.BadExtensionHeader;
             }

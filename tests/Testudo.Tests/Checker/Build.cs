@@ -77,8 +77,8 @@ internal sealed record IpHeader(IPAddress From, IPAddress To, byte HopLimit, byt
     /// <summary>A destination options header.</summary>
     public IpHeader DestinationOptions(byte[]? options = null) => Extension(IpProtocol.DestinationOptions, Padded(options));
 
-    /// <summary>A routing header of a type, with no segments left and 4 zero bytes of data unless others are given.</summary>
-    public IpHeader Routing(byte type = 4, byte segmentsLeft = 0, byte[]? data = null)
+    /// <summary>A routing header: of an experimental type (RFC 4727), no segments left and 4 zero bytes of data unless others are given.</summary>
+    public IpHeader Routing(byte type = 253, byte segmentsLeft = 0, byte[]? data = null)
     {
         byte[] bytes = [0, 0, type, segmentsLeft, .. data ?? new byte[4]];
         bytes[1] = (byte)((bytes.Length / 8) - 1);
