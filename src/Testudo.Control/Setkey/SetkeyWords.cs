@@ -1,0 +1,259 @@
+// The words of setkey's language: commands, protocols, algorithms with their key lengths; and how a user's word is shown.
+
+using System.Globalization;
+using Testudo.Wire.PfKey;
+
+namespace Testudo.Control.Setkey;
+
+/// <summary>What a command does.</summary>
+public enum SetkeyVerb : byte
+{
+    Add,
+    Update,
+    Get,
+    Delete,
+    DeleteAll,
+    GetSpi,
+    Flush,
+    Dump,
+    SpdAdd,
+    SpdUpdate,
+    SpdDelete,
+    SpdDump,
+    SpdFlush,
+
+    /// <summary>exit, quit or bye: nothing behind it is read.</summary>
+    Exit,
+}
+
+/// <summary>An algorithm by its name in a script: its number (Linux's, KAME's where Linux has none) and the key lengths a kernel takes, in bits.</summary>
+/// <param name="Name">The word in a script.</param>
+/// <param name="Number">The number in an SA; 0 where PF_KEY has none, and <paramref name="Note"/> says so.</param>
+/// <param name="MinBits">The shortest key.</param>
+/// <param name="MaxBits">The longest key.</param>
+/// <param name="StepBits">From one length to the next.</param>
+/// <param name="Flags">Flags of the SA that the name stands for.</param>
+/// <param name="Note">A remark: why it cannot be carried, or what is odd in its key.</param>
+internal sealed record AlgorithmWord(string Name, byte Number, int MinBits, int MaxBits, int StepBits = 64, SaFlags Flags = SaFlags.None, string? Note = null)
+{
+    public bool Takes(int bits) => bits >= MinBits && bits <= MaxBits && (bits - MinBits) % StepBits == 0;
+
+    public string Lengths => MinBits == MaxBits ? $"{MinBits}"
+        : StepBits < 64 ? $"{MinBits} to {MaxBits}"
+        : string.Join(" or ", Enumerable.Range(0, ((MaxBits - MinBits) / StepBits) + 1).Select(step => MinBits + (step * StepBits)));
+}
+
+internal static class SetkeyWords
+{
+    private const string SaltNote = "the last 32 bits are the salt";
+    private const string NoNumber = "has no number in PF_KEY here; aes-gcm-16 is the combined cipher that has one";
+
+    public static IReadOnlyList<(string Name, SetkeyVerb Verb)> Verbs { get; } =
+    [
+        ("add", SetkeyVerb.Add), ("update", SetkeyVerb.Update), ("get", SetkeyVerb.Get), ("delete", SetkeyVerb.Delete),
+        ("deleteall", SetkeyVerb.DeleteAll), ("getspi", SetkeyVerb.GetSpi), ("flush", SetkeyVerb.Flush), ("dump", SetkeyVerb.Dump),
+        ("spdadd", SetkeyVerb.SpdAdd), ("spdupdate", SetkeyVerb.SpdUpdate), ("spddelete", SetkeyVerb.SpdDelete),
+        ("spddump", SetkeyVerb.SpdDump), ("spdflush", SetkeyVerb.SpdFlush), ("exit", SetkeyVerb.Exit), ("quit", SetkeyVerb.Exit), ("bye", SetkeyVerb.Exit),
+    ];
+
+    /// <summary>Key lengths are those that KAME's kernels enforce; a server may compute fewer algorithms, and says so itself.</summary>
+    public static IReadOnlyList<AlgorithmWord> Encryption { get; } =
+    [
+        new("aes-cbc", 12, 128, 256), new("rijndael-cbc", 12, 128, 256), new("aes-gcm-16", 20, 160, 288, Note: SaltNote),
+        new("null", 11, 0, 2048, 8), new("aes-ctr", 13, 160, 288, Note: SaltNote), new("aes-gmac", 23, 160, 288, Note: SaltNote),
+        new("aes-gcm-8", 18, 160, 288, Note: SaltNote), new("aes-gcm-12", 19, 160, 288, Note: SaltNote),
+        new("camellia-cbc", 22, 128, 256), new("3des-cbc", 3, 192, 192), new("des-cbc", 2, 64, 64),
+        new("blowfish-cbc", 7, 40, 448, 8), new("cast128-cbc", 6, 40, 128, 8), new("twofish-cbc", 253, 128, 256), new("serpent-cbc", 252, 128, 256),
+        new("des-deriv", 2, 64, 64, Flags: SaFlags.Derivation), new("des-32iv", 2, 64, 64, Flags: SaFlags.Iv4b),
+        new("simple", 11, 0, 2048, 8), new("chacha20-poly1305", 0, 288, 288, Note: NoNumber),
+    ];
+
+    public static IReadOnlyList<AlgorithmWord> Authentication { get; } =
+    [
+        new("hmac-sha2-256", 5, 256, 256), new("hmac-sha256", 5, 256, 256), new("hmac-sha2-384", 6, 384, 384), new("hmac-sha384", 6, 384, 384),
+        new("hmac-sha2-512", 7, 512, 512), new("hmac-sha512", 7, 512, 512), new("hmac-sha1", 3, 160, 160), new("hmac-md5", 2, 128, 128),
+        new("keyed-md5", 249, 128, 128), new("keyed-sha1", 250, 160, 160), new("hmac-ripemd160", 8, 160, 160), new("aes-xcbc-mac", 9, 128, 128),
+        new("tcp-md5", TcpMd5, 8, 640, 8), new("null", 251, 0, 2048, 8), new("chacha20-poly1305", 0, 288, 288, Note: NoNumber),
+    ];
+
+    public const byte TcpMd5 = 252;
+
+    public static IReadOnlyList<(string Name, byte Number)> Compression { get; } = [("deflate", 2), ("oui", 1), ("lzs", 3)];
+
+    /// <summary>Upper-layer protocols by the names that scripts use; the first name of a number is the one printed.</summary>
+    public static IReadOnlyList<(string Name, byte Number)> Protocols { get; } =
+    [
+        ("any", 255), ("tcp", 6), ("udp", 17), ("icmp", 1), ("icmp6", 58), ("ipv6-icmp", 58), ("ip4", 4), ("ipencap", 4), ("ipv4", 4),
+        ("ipv6", 41), ("esp", 50), ("ah", 51), ("ipcomp", 108), ("ip", 0), ("igmp", 2), ("egp", 8), ("dccp", 33), ("rsvp", 46), ("gre", 47),
+        ("ospf", 89), ("ipip", 94), ("etherip", 97), ("pim", 103), ("vrrp", 112), ("l2tp", 115), ("sctp", 132), ("mh", 135), ("mobility-header", 135), ("udplite", 136),
+    ];
+
+    /// <summary>True for a word of the language that begins with '-', known here or in another setkey.</summary>
+    public static bool IsOption(ReadOnlySpan<char> word) => word is "-E" or "-A" or "-C" or "-R" or "-P" or "-m" or "-r" or "-u" or "-f" or "-lh" or "-ls"
+        or "-bh" or "-bs" or "-esn" or "-seq" or "-icv" or "-natt" or "-natt_mtu" or "-hwif" or "-ctx" or "-o" or "-esp_frag";
+
+    /// <summary>True where only blanks stand between the line's start and a word.</summary>
+    public static bool BeginsLine(string text, int offset)
+    {
+        while (offset > 0 && text[offset - 1] is (' ' or '\t' or '\uFEFF'))
+        {
+            offset--;
+        }
+
+        return offset == 0 || text[offset - 1] == '\n';
+    }
+
+    public static SetkeyVerb? FindVerb(ReadOnlySpan<char> word)
+    {
+        foreach ((string name, SetkeyVerb verb) in Verbs)
+        {
+            if (word.SequenceEqual(name))
+            {
+                return verb;
+            }
+        }
+
+        return null;
+    }
+
+    public static byte? FindNumber(IReadOnlyList<(string Name, byte Number)> table, ReadOnlySpan<char> word)
+    {
+        foreach ((string name, byte number) in table)
+        {
+            if (word.SequenceEqual(name))
+            {
+                return number;
+            }
+        }
+
+        return null;
+    }
+
+    public static AlgorithmWord? Find(IReadOnlyList<AlgorithmWord> table, ReadOnlySpan<char> word)
+    {
+        foreach (AlgorithmWord algorithm in table)
+        {
+            if (word.SequenceEqual(algorithm.Name))
+            {
+                return algorithm;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>True for text that may be a key by its looks: it is shown nowhere.</summary>
+    public static bool LooksLikeKey(ReadOnlySpan<char> word)
+    {
+        bool hasPrefix = word.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
+        ReadOnlySpan<char> digits = hasPrefix ? word[2..] : word;
+        int hexDigits = 0;
+        foreach (char c in digits)
+        {
+            hexDigits += char.IsAsciiHexDigit(c) ? 1 : 0;
+        }
+
+        // An SPI has at most 8 digits; an IPv6 address has colons between its groups.
+        return (hasPrefix && digits.Length > 8) || (hexDigits >= 16 && digits.IndexOf(':') < 0 && hexDigits * 4 >= digits.Length * 3);
+    }
+
+    /// <summary>A user's word between quotes, for a message: shortened, without control characters, and never a key.</summary>
+    public static string Shown(ReadOnlySpan<char> word)
+    {
+        if (word is ['"', ..])
+        {
+            return "a quoted text";
+        }
+
+        if (LooksLikeKey(word))
+        {
+            return word.StartsWith("0x", StringComparison.OrdinalIgnoreCase) ? "'0x…'" : "a word that looks like a key";
+        }
+
+        string text = string.Create(CultureInfo.InvariantCulture, $"'{word[..Math.Min(word.Length, 40)]}{(word.Length > 40 ? "…" : "")}'");
+        return new string([.. text.Select(static c => char.IsControl(c) ? '?' : c)]);
+    }
+
+    /// <summary>Why a character means nothing in the language, and the remedy; null for one that has a meaning. The length is that of the whole leftover.</summary>
+    public static (string Message, int Length)? ExplainCharacter(string text, int offset)
+    {
+        ReadOnlySpan<char> rest = text.AsSpan(offset);
+        switch (rest[0])
+        {
+            case '\\':
+                return rest.Length == 1 || rest[1..].TrimStart(" \t\r") is [] or ['\n', ..]
+                    ? ("a backslash does not continue a line: take it away, a command goes on until its ';'", 1)
+                    : ("a backslash has no meaning here", 1);
+            case '$':
+                int end = 1;
+                while (end < rest.Length && (char.IsAsciiLetterOrDigit(rest[end]) || rest[end] is '_' or '{' or '}' or '(' or ')'))
+                {
+                    end++;
+                }
+
+                return ("a variable of the shell is not replaced here: write its value, or let the shell make the script", end);
+            case '{' when rest is ['{' or '%', ..] or ['{', '{' or '%', ..]:
+            case '}':
+                return ("this is left over from a template that was not filled in", rest.Length > 1 && rest[1] is '{' or '%' or '}' ? 2 : 1);
+            case '\'':
+                return ("single quotes do not quote here: use double quotes (\")", 1);
+            case '`':
+                return ("backquotes belong to the shell: nothing is executed here", 1);
+            case '“' or '”' or '„' or '‘' or '’':
+                return ("typographic quotes do not quote here: use plain double quotes (\")", 1);
+            case '<' or '>' or '|' or '&':
+                return ($"'{rest[0]}' belongs to the shell: this file is read as setkey's own language", 1);
+            case '=':
+                return ("'=' has no meaning here: this language has no variables", 1);
+            case '(' or ')' or '{' or '*' or '?' or '!' or '~' or '^' or '@':
+                return ($"'{rest[0]}' has no meaning here", 1);
+            case '#':
+                return ("a comment inside a policy begins behind a blank", 1);
+            case '/' when rest is ['/', '/' or '*', ..]:
+                return ("a comment begins with '#'", 2);
+            default:
+                return char.IsAscii(rest[0]) && !char.IsControl(rest[0]) ? null
+                    : (string.Create(CultureInfo.InvariantCulture, $"the character U+{(int)rest[0]:X4} has no meaning here{(char.IsWhiteSpace(rest[0]) ? ": put a plain blank in its place" : "")}"), 1);
+        }
+    }
+
+    /// <summary>The known word that a user most likely meant: equal but for case, '_', or two letters; null where none is near.</summary>
+    public static string? Nearest(ReadOnlySpan<char> word, IEnumerable<string> known)
+    {
+        if (word.Length is < 3 or > 24)
+        {
+            return null;
+        }
+
+        string folded = word.ToString().ToLowerInvariant().Replace('_', '-');
+        (string? best, int distance) = (null, Math.Min(3, folded.Length / 2));
+        foreach (string candidate in known)
+        {
+            int d = Distance(folded, candidate);
+            if (d < distance)
+            {
+                (best, distance) = (candidate, d);
+            }
+        }
+
+        return best;
+    }
+
+    // Levenshtein's distance with two rows.
+    private static int Distance(string a, string b)
+    {
+        int[] row = [.. Enumerable.Range(0, b.Length + 1)];
+        for (int i = 1; i <= a.Length; i++)
+        {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j <= b.Length; j++)
+            {
+                int cost = Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
+                (diagonal, row[j]) = (row[j], cost);
+            }
+        }
+
+        return row[b.Length];
+    }
+}
