@@ -30,6 +30,7 @@ public sealed class LinuxPeer : IDisposable
     private readonly StringBuilder _console = new();
     private readonly Lock _one = new();
     private int _scripts;
+    private bool _ended;
 
     private LinuxPeer(NetworkNamespace ns, string tap, string addresses, int mtu)
     {
@@ -125,6 +126,12 @@ public sealed class LinuxPeer : IDisposable
     /// <summary>Ends the kernel and removes its TAP device.</summary>
     public void Dispose()
     {
+        if (_ended)
+        {
+            return;
+        }
+
+        _ended = true;
         _process.StandardInput.Close();
         if (!_process.WaitForExit(TimeSpan.FromSeconds(5)))
         {

@@ -13,10 +13,15 @@ mount -t hostfs io /run/io -o "$PEER_IO"
 
 # The kernel asks for algorithms by name when an SA needs them; its modules are not where modprobe looks.
 ln -s "/usr/lib/uml/modules/$(uname -r)" /run/m/lib/modules/
-printf '#!/bin/sh\nexec modprobe -d /run/m "$@"\n' >/run/modprobe
+# It also asks for what no module has, "rfc4106(gcm(aes))" and "-all": answering that here saves seconds.
+cat >/run/modprobe <<'END'
+#!/bin/sh
+case "$*" in *"("* | *-all) exit 1 ;; esac
+exec modprobe -d /run/m "$@"
+END
 chmod 755 /run/modprobe
 echo /run/modprobe >/proc/sys/kernel/modprobe
-/run/modprobe -a ipv6 xfrm_user af_key esp4 esp6 ah4 ah6 ipcomp ipcomp6
+/run/modprobe -a ipv6 xfrm_user af_key esp4 esp6 ah4 ah6 ipcomp ipcomp6 gcm ghash-generic ctr cbc hmac authenc seqiv echainiv
 
 hostname "$PEER_NAME"
 ip link set lo up
