@@ -106,11 +106,12 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
 
     /// <summary>
     /// Puts a new SA in the place of one with the same SPI, protocol and destination (SADB_UPDATE), in one step: packets
-    /// find the old one or the new one. The old one stays where the new one is refused.
+    /// find the old one or the new one. The old one stays where the new one is refused. Under the same keys it goes on
+    /// counting: otherwise the peer would take its packets for replayed ones, and replayed ones would come in here.
     /// </summary>
     public Sa? UpdateSa(Sa old, SaParameters parameters, ulong ivMask, in Now now, out Refusal? words)
     {
-        Sa? sa = Make(parameters, ivMask, now, out words);
+        Sa? sa = Make(GoingOn(old, parameters), ivMask, now, out words);
         if (sa is null)
         {
             return null;
@@ -246,11 +247,21 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
         SaKey? opening = providers.Bind(transform, parameters.CipherKey.Span, parameters.IntegrityKey.Span);
         if (sealing is null || opening is null)
         {
+            sealing?.Dispose();
+            opening?.Dispose();
             words = new Refusal(PfKeyError.NotSupported, "no crypto provider on this machine computes these algorithms");
             return null;
         }
 
         return new Sa(parameters, transform, sealing, opening, ivMask, now, SaState.Mature);
+    }
+
+    private static SaParameters GoingOn(Sa old, SaParameters parameters)
+    {
+        bool isSame = CryptographicOperations.FixedTimeEquals(old.CipherKey, parameters.CipherKey.Span)
+            & CryptographicOperations.FixedTimeEquals(old.IntegrityKey, parameters.IntegrityKey.Span);
+        ulong last = Math.Min(Math.Max(old.LastSequence, old.Window.Highest), uint.MaxValue);
+        return isSame && last > parameters.LastSequence ? parameters with { LastSequence = last } : parameters;
     }
 
     private void Bury(Sa sa)

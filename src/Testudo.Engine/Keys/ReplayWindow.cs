@@ -52,12 +52,17 @@ public sealed class ReplayWindow
     /// <summary>Whether a number may still come; changes nothing.</summary>
     public Drop Check(ulong sequence)
     {
+        if (Packets == 0)
+        {
+            return Drop.None; // the sender's counter may cycle, past 0 too (RFC 4303, 3.3.3)
+        }
+
         if (sequence == 0)
         {
             return Drop.SequenceZero; // RFC 4303, 3.3.3: the first packet has 1
         }
 
-        if (Packets == 0 || sequence > Highest)
+        if (sequence > Highest)
         {
             return Drop.None;
         }

@@ -16,6 +16,7 @@ public sealed class Sa
     private long _bytes;
     private long _packets;
     private long _firstUse;
+    private long _firstUseNanoseconds;
     private long _lastUse;
     private volatile SaState _state;
 
@@ -108,10 +109,10 @@ public sealed class Sa
     /// <summary>Unix time of the last packet; 0 before the first.</summary>
     public long LastUse => Volatile.Read(ref _lastUse);
 
-    /// <summary>The cipher's key, for the control plane's dumps. Empty once wiped.</summary>
+    /// <summary>The cipher's key, for the control plane's dumps. Zeros once wiped.</summary>
     public ReadOnlySpan<byte> CipherKey => _cipherKey;
 
-    /// <summary>The integrity key, for the control plane's dumps. Empty once wiped.</summary>
+    /// <summary>The integrity key, for the control plane's dumps. Zeros once wiped.</summary>
     public ReadOnlySpan<byte> IntegrityKey => _integrityKey;
 
     /// <summary>A number drawn for this object: the IV is the sequence number XOR this, so that a key added twice repeats none.</summary>
@@ -145,12 +146,14 @@ public sealed class Sa
     internal void Count(int bytes, in Now now)
     {
         Volatile.Write(ref _bytes, _bytes + bytes);
-        Volatile.Write(ref _packets, _packets + 1);
         Volatile.Write(ref _lastUse, now.UnixSeconds);
-        if (_firstUse == 0)
+        if (_packets == 0)
         {
             Volatile.Write(ref _firstUse, now.UnixSeconds);
+            Volatile.Write(ref _firstUseNanoseconds, now.Nanoseconds);
         }
+
+        Volatile.Write(ref _packets, _packets + 1); // last: who sees a packet sees when the first one was
     }
 
     /// <summary>Destroys the keys. Only when no packet thread can hold this SA any more.</summary>
@@ -166,8 +169,11 @@ public sealed class Sa
     internal bool HasPassed(in Lifetime limit, in Now now) =>
         (limit.Bytes != 0 && Bytes >= limit.Bytes)
         || (limit.Allocations != 0 && Packets >= limit.Allocations)
-        || (limit.AddSeconds != 0 && (ulong)(now.Nanoseconds - Created.Nanoseconds) >= limit.AddSeconds * 1_000_000_000)
-        || (limit.UseSeconds != 0 && FirstUse != 0 && now.UnixSeconds - FirstUse >= (long)limit.UseSeconds);
+        || (limit.AddSeconds != 0 && Seconds(Created.Nanoseconds, now) >= limit.AddSeconds)
+        || (limit.UseSeconds != 0 && Packets != 0 && Seconds(Volatile.Read(ref _firstUseNanoseconds), now) >= limit.UseSeconds);
+
+    // By the clock that never goes back. Limits are as large as PF_KEY's 64 bits: it is they that must not be multiplied.
+    private static ulong Seconds(long since, in Now now) => (ulong)Math.Max(0, now.Nanoseconds - since) / 1_000_000_000;
 
     /// <summary>Never the keys.</summary>
     public override string ToString() => $"{Protocol} {Source} -> {Destination} spi 0x{Spi:x8} {State}";

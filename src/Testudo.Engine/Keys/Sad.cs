@@ -92,10 +92,11 @@ public sealed class Sad
             return false;
         }
 
+        // The new one is in its group before the old one leaves: a packet that looks between finds either.
         _byIdentity[identity] = sa;
         _all[place] = sa;
-        Ungroup(old);
         Group(sa);
+        Ungroup(old);
         old.State = SaState.Dead;
         return true;
     }

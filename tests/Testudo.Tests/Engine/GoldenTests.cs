@@ -1,0 +1,76 @@
+// The engine opens what two Linux and two NetBSD kernels sent, and finds in it what they put in.
+
+using System.Security.Cryptography;
+using Testudo.Crypto;
+using Testudo.Engine;
+using Testudo.Engine.Keys;
+using Testudo.Tests.Golden;
+using Testudo.Wire;
+using Testudo.Wire.PfKey;
+using Xunit;
+
+namespace Testudo.Tests.Engine;
+
+public sealed class GoldenTests
+{
+    [Fact]
+    public void Every_packet_of_real_kernels_is_opened()
+    {
+        int cases = 0, packets = 0;
+        foreach (GoldenCase golden in GoldenCases.All.Where(static g => g.Accepted && g.Unsupported() is null))
+        {
+            using var host = new Host(new EngineOptions { ChecksPolicy = false });
+            foreach (GoldenSa sa in golden.Sas)
+            {
+                host.Add(Parameters(sa));
+            }
+
+            GoldenCapture capture = GoldenCapture.Read(golden.Capture);
+            foreach (GoldenPacket packet in golden.Packets.Where(static p => p.Sha256 is not null))
+            {
+                Outcome outcome = host.In(packet.Frames.Select(frame => Ip(capture.Frames[frame - 1].Bytes)));
+                Assert.True(outcome.Passed.Count == 1, $"{golden.Name} frame {packet.Frames[0]}: {string.Join(' ', outcome.Drops)}");
+                byte[] plain = outcome.Passed[0];
+                if (packet.Plain is { } expected)
+                {
+                    Assert.True(expected.AsSpan().SequenceEqual(plain), $"{golden.Name} frame {packet.Frames[0]}:\n{Convert.ToHexString(expected)}\n{Convert.ToHexString(plain)}");
+                }
+                else
+                {
+                    Assert.True(packet.Sha256!.AsSpan().SequenceEqual(SHA256.HashData(plain)), $"{golden.Name} frame {packet.Frames[0]}: {Convert.ToHexString(plain)}");
+                }
+
+                packets++;
+            }
+
+            cases++;
+        }
+
+        Assert.True(cases > 40 && packets > 1000, $"{cases} cases, {packets} packets");
+    }
+
+    private static byte[] Ip(byte[] ethernet) => ethernet[14..];
+
+    private static SaParameters Parameters(GoldenSa sa) => new()
+    {
+        Spi = sa.Spi,
+        Source = Address.Parse(sa.Source),
+        Destination = Address.Parse(sa.Destination),
+        Mode = sa.Mode == "tunnel" ? IpsecMode.Tunnel : IpsecMode.Transport,
+        Cipher = sa.Cipher switch { "aes-gcm-16" => Cipher.AesGcm16, "aes-cbc" => Cipher.AesCbc, _ => Cipher.Null },
+        Integrity = sa.Auth switch
+        {
+            "hmac-sha1" => Integrity.HmacSha1,
+            "hmac-sha2-256" => Integrity.HmacSha256,
+            "hmac-sha2-384" => Integrity.HmacSha384,
+            "hmac-sha2-512" => Integrity.HmacSha512,
+            _ => Integrity.None,
+        },
+        CipherKey = sa.CipherKey,
+        IntegrityKey = sa.AuthKey,
+        IcvBits = sa.IcvBits,
+        LastSequence = sa.LastSequence,
+        Flags = sa.Padding == "zero-pad" ? SaFlags.ZeroPad : SaFlags.None,
+        Encapsulation = sa.Encapsulation is { } udp ? new UdpEncapsulation(udp.SourcePort, udp.DestinationPort) : null,
+    };
+}
