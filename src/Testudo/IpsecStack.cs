@@ -2,12 +2,16 @@
 // as typed values, and PF_KEY for whoever wants to speak it.
 
 using System.Security.Cryptography;
+using Testudo.Control.PfKey;
 using Testudo.Crypto;
 using Testudo.Engine;
 using Testudo.Engine.Keys;
+using Testudo.Engine.Policies;
 using Testudo.Host;
 using Testudo.Links;
+using Testudo.PfKey;
 using Testudo.Wire;
+using Testudo.Wire.PfKey;
 
 namespace Testudo;
 
@@ -18,9 +22,12 @@ public sealed class IpsecStack : IAsyncDisposable
     private readonly IpsecStackOptions _options;
     private readonly List<(Link Link, WireKind Kind)> _wires = [];
     private readonly List<Thread> _threads = [];
+    private readonly KeyServer _server;
     private readonly LinkCounters _counters = new();
     private readonly ManualResetEventSlim _ending = new();
     private Link? _clear;
+    private Worker? _outbound;
+    private readonly List<Worker> _inbound = [];
     private bool _started;
 
     /// <summary>A stack without links, keys and policies.</summary>
@@ -35,6 +42,8 @@ public sealed class IpsecStack : IAsyncDisposable
         }
 
         Engine = new IpsecEngine(_options.Engine, new Providers([.. _options.Providers]));
+        _server = new KeyServer(Engine, RandomNumberGenerator.Fill, policies => _options.Guard?.Invoke(policies));
+        Keys = new LocalKeys(_server, _control, static () => HostClock.Now);
     }
 
     /// <summary>Something happened: an SA expired, or was wanted. Raised by the control thread.</summary>
@@ -42,6 +51,27 @@ public sealed class IpsecStack : IAsyncDisposable
 
     /// <summary>The engine: databases and counters, to be read.</summary>
     public IpsecEngine Engine { get; }
+
+    /// <summary>PF_KEY without a socket: instructions as messages.</summary>
+    public LocalKeys Keys { get; }
+
+    /// <summary>The names of the links.</summary>
+    public IReadOnlyList<string> LinkNames => [.. (_clear is { } clear ? [clear.Name] : Array.Empty<string>()), .. _wires.Select(static wire => wire.Link.Name)];
+
+    /// <summary>The worker of the way out, for its counters; empty before the start.</summary>
+    public IReadOnlyList<Worker> Outbound => _outbound is { } worker ? [worker] : [];
+
+    /// <summary>The workers of the way in, for their counters.</summary>
+    public IReadOnlyList<Worker> Inbound => [.. _inbound];
+
+    /// <summary>How many SAs and policies there are.</summary>
+    public (int Sas, int Policies) Count()
+    {
+        lock (_control)
+        {
+            return (Engine.Sad.All.Count, Engine.Spd.All.Count());
+        }
+    }
 
     /// <summary>Packets that ended so, in the engine and at the links.</summary>
     public long Dropped(Drop drop) => Engine.Workers.ToArray().Sum(worker => worker.Dropped(drop)) + _counters.Dropped(drop);
@@ -67,10 +97,13 @@ public sealed class IpsecStack : IAsyncDisposable
         _started = true;
         if (_clear is { } clear)
         {
-            StartThread("testudo out", new OutboundPump(Engine, clear, _wires, _counters, _options.Capture).Run);
+            Worker worker = _outbound = Engine.NewWorker();
+            StartThread("testudo out", () => new OutboundPump(Engine, clear, _wires, _counters, _options.Capture).Run(worker));
             foreach ((Link wire, _) in _wires)
             {
-                StartThread("testudo in " + wire.Name, new InboundPump(Engine, wire, clear, _counters, _options.Capture).Run);
+                Worker mine = Engine.NewWorker();
+                _inbound.Add(mine);
+                StartThread("testudo in " + wire.Name, () => new InboundPump(Engine, wire, clear, _counters, _options.Capture).Run(mine));
             }
         }
 
@@ -103,12 +136,49 @@ public sealed class IpsecStack : IAsyncDisposable
         }
     }
 
-    /// <summary>Runs something under the lock of the control plane.</summary>
-    internal T Instruct<T>(Func<IpsecEngine, T> action)
+    /// <summary>Adds a policy, behind those of its priority that are there. The guard holds it when this returns.</summary>
+    /// <exception cref="IpsecException">It cannot be; the message says why and what helps.</exception>
+    public Policy AddPolicy(Policy policy)
     {
         lock (_control)
         {
-            return action(Engine);
+            if (Engine.CheckPolicy(policy) is { } fault)
+            {
+                throw new IpsecException(fault);
+            }
+
+            PolicySet next = Engine.Spd.Current.With(policy, null, HostClock.Now, out Policy added);
+            Refuse(_server.ChangePolicies(next, relaxes: policy.Action == PolicyAction.None));
+            return added;
+        }
+    }
+
+    /// <summary>Takes a policy away, and out of the guard.</summary>
+    /// <exception cref="IpsecException">The guard could not be changed.</exception>
+    public void RemovePolicy(Policy policy)
+    {
+        lock (_control)
+        {
+            Refuse(_server.ChangePolicies(Engine.Spd.Current.Without(policy), relaxes: policy.Action != PolicyAction.None));
+        }
+    }
+
+    /// <summary>Brings the guard into line with the policies as they are: the first thing before links are opened.</summary>
+    /// <exception cref="IpsecException">It could not be.</exception>
+    public void CommitGuard()
+    {
+        lock (_control)
+        {
+            Refuse(_server.ChangePolicies(Engine.Spd.Current, relaxes: false));
+        }
+    }
+
+    /// <summary>Speaks with the key server under the lock of the control plane.</summary>
+    internal T Instruct<T>(Func<KeyServer, T> action)
+    {
+        lock (_control)
+        {
+            return action(_server);
         }
     }
 
@@ -133,6 +203,14 @@ public sealed class IpsecStack : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
+    private static void Refuse(Refusal? refusal)
+    {
+        if (refusal is not null)
+        {
+            throw new IpsecException(refusal);
+        }
+    }
+
     private static ulong RandomMask()
     {
         Span<byte> bytes = stackalloc byte[8];
@@ -148,7 +226,9 @@ public sealed class IpsecStack : IAsyncDisposable
             IReadOnlyList<EngineEvent> events;
             lock (_control)
             {
-                events = Engine.Tick(HostClock.Now);
+                Now now = HostClock.Now;
+                events = Engine.Tick(now);
+                _server.Announce(events, now);
             }
 
             foreach (EngineEvent happened in events)

@@ -13,12 +13,19 @@ public sealed class Sad
     private readonly ConcurrentDictionary<Identity, Sa> _byIdentity = new();
     private readonly ConcurrentDictionary<Pair, Sa[]> _byPair = new();
     private readonly List<Sa> _all = [];
+    private int _generation;
 
     /// <summary>Use the oldest SA of a group as long as it lives (net.key.preferred_oldsa), instead of the newest.</summary>
     public bool PreferOld { get; set; }
 
     /// <summary>All SAs in the order they were added. For the control thread.</summary>
     public IReadOnlyList<Sa> All => _all;
+
+    /// <summary>Changes whenever an SA comes, changes or goes. To be read by any thread.</summary>
+    public int Generation => Volatile.Read(ref _generation);
+
+    /// <summary>Where SAs end, each address once. To be read by any thread.</summary>
+    public IReadOnlyList<Address> Destinations() => [.. _byIdentity.Keys.Select(static identity => identity.Destination).Distinct()];
 
     /// <summary>The SA that a packet names (RFC 4303, 3.4.2); null where there is none.</summary>
     public Sa? Find(uint spi, IpProtocol protocol, in Address destination) =>
@@ -105,6 +112,7 @@ public sealed class Sad
     {
         Pair pair = new(sa.Protocol, sa.Source, sa.Destination);
         _byPair[pair] = _byPair.TryGetValue(pair, out Sa[]? group) ? [sa, .. group] : [sa]; // newest first
+        Interlocked.Increment(ref _generation);
     }
 
     private void Ungroup(Sa sa)
@@ -119,6 +127,8 @@ public sealed class Sad
         {
             _byPair[pair] = rest;
         }
+
+        Interlocked.Increment(ref _generation);
     }
 
     private readonly record struct Identity(uint Spi, IpProtocol Protocol, Address Destination)

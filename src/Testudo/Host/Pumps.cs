@@ -10,13 +10,12 @@ namespace Testudo.Host;
 internal sealed class OutboundPump(IpsecEngine engine, Link clear, IReadOnlyList<(Link Link, WireKind Kind)> wires, LinkCounters counters, PacketTap? tap)
 {
     /// <summary>Runs until the clear link is closed.</summary>
-    public void Run()
+    public void Run(Worker me)
     {
         using var work = new Batch();
         using var wire = new Batch(0);
         using var back = new Batch(64 * 1024);
         using var links = new WireLinks(wires, counters);
-        Worker me = engine.NewWorker();
         while (clear.Receive(work, -1) >= 0)
         {
             if (work.Count > 0)
@@ -45,11 +44,10 @@ internal sealed class OutboundPump(IpsecEngine engine, Link clear, IReadOnlyList
 internal sealed class InboundPump(IpsecEngine engine, Link wire, Link clear, LinkCounters counters, PacketTap? tap)
 {
     /// <summary>Runs until the wire link is closed.</summary>
-    public void Run()
+    public void Run(Worker me)
     {
         using var work = new Batch();
         using var done = new Batch(0);
-        Worker me = engine.NewWorker();
         while (wire.Receive(work, -1) >= 0)
         {
             if (work.Count > 0)

@@ -40,7 +40,6 @@ public sealed class CaptureOpener(IpsecEngine engine) : IDisposable
     private readonly Worker _worker = engine.NewWorker();
     private readonly Batch _work = new(1);
     private readonly Batch _done = new(0);
-    private long _nextTick;
 
     /// <summary>What becomes of one frame.</summary>
     public OpenedFrame Open(in CaptureFrame frame)
@@ -51,12 +50,6 @@ public sealed class CaptureOpener(IpsecEngine engine) : IDisposable
         }
 
         var now = new Now(frame.Time, frame.Time / 1_000_000_000);
-        if (frame.Time >= _nextTick)
-        {
-            _nextTick = frame.Time + 1_000_000_000;
-            engine.Tick(now);
-        }
-
         _work.Clear();
         _done.Clear();
         _work.TryAdd(packet.Span);

@@ -1,0 +1,30 @@
+// One program, many names: the name it was called by, or its first word, chooses the command.
+
+using System.CommandLine;
+using Testudo.App;
+using Testudo.App.Open;
+using Testudo.App.Setkey;
+using Testudo.App.Up;
+
+if (CalledAs.Name() == "setkey")
+{
+    return SetkeyCommand.Run(args);
+}
+
+if (args is ["setkey", ..])
+{
+    return SetkeyCommand.Run(args[1..]);
+}
+
+var root = new RootCommand("IPsec in userspace: ESP, PF_KEY and setkey where the kernel has none.")
+{
+    UpCommand.Make(),
+    ApiCommands.MakeDown(),
+    ApiCommands.MakeStatus(),
+    ApiCommands.MakeConfirm(),
+    OpenCommand.Make(),
+
+    // Here for its line in the help; its words never reach this parser.
+    new Command("setkey", "keys and policies, in setkey's own language"),
+};
+return await root.Parse(args).InvokeAsync();

@@ -1,0 +1,59 @@
+// Executes a setkey script that has been read: command by command, refusals in words at their place.
+
+using Testudo.Control.Setkey;
+using Testudo.Wire.PfKey;
+
+namespace Testudo.App.Setkey;
+
+internal static class ScriptRunner
+{
+    /// <summary>Says what reading found; false where the script must not be executed.</summary>
+    public static bool Report(SetkeyScript script, string text, TextWriter errors)
+    {
+        foreach (SetkeyError warning in script.Warnings)
+        {
+            errors.WriteLine("warning: " + warning.Render(text));
+        }
+
+        foreach (SetkeyError error in script.Errors)
+        {
+            errors.WriteLine(error.Render(text));
+        }
+
+        if (script.Errors.Length > 0)
+        {
+            errors.WriteLine("nothing of this script was applied");
+        }
+
+        return script.Errors.Length == 0;
+    }
+
+    /// <summary>Executes a script; false where a command was refused. The script's keys are wiped.</summary>
+    /// <param name="script">The script, without errors.</param>
+    /// <param name="ask">Gives a message to a key server and returns its answers.</param>
+    /// <param name="show">Shows what a dump or get brought; false where the answers are an error.</param>
+    /// <param name="errors">Where refusals and warnings go.</param>
+    public static bool Run(SetkeyScript script, Func<PfKeyMessage, IReadOnlyList<PfKeyMessage>> ask, Func<IReadOnlyList<PfKeyMessage>, bool> show, TextWriter errors)
+    {
+        bool all = true;
+        foreach (SetkeyCommand command in script.Commands)
+        {
+            foreach (PfKeyMessage message in command.Messages)
+            {
+                IReadOnlyList<PfKeyMessage> answers = ask(message);
+                if (!show(answers))
+                {
+                    errors.WriteLine(SetkeyFormat.Refusal(command, answers[^1]));
+                    all = false;
+                }
+                else if (answers[^1].Find<TestudoExtension>()?.Text is { Length: > 0 } warning)
+                {
+                    errors.WriteLine($"{command.File}:{command.Line}:{command.Column}: warning: {warning}");
+                }
+            }
+        }
+
+        script.WipeKeys();
+        return all;
+    }
+}

@@ -1,0 +1,202 @@
+// The PF_KEY socket: a Unix SOCK_SEQPACKET of mode 0600. One connection is one PF_KEY socket, one packet one message. Each
+// client has two threads, one that reads and one that writes, so that a client that does not read delays nobody.
+
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Testudo.Control.PfKey;
+using Testudo.Host;
+using Testudo.Wire.PfKey;
+
+namespace Testudo.PfKey;
+
+/// <summary>Listens for PF_KEY clients of a stack.</summary>
+public sealed class PfKeySocket : IDisposable
+{
+    private readonly IpsecStack _stack;
+    private readonly Dialect _dialect;
+    private readonly string _path;
+    private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified);
+    private readonly HashSet<Client> _clients = [];
+    private bool _ending;
+
+    /// <summary>Begins to listen.</summary>
+    /// <exception cref="IOException">The path is in use.</exception>
+    public PfKeySocket(IpsecStack stack, string path, Dialect? dialect = null)
+    {
+        _stack = stack;
+        _dialect = dialect ?? Dialect.Linux;
+        _path = path;
+        PrivateSocket.Prepare(path);
+        using (PrivateSocket.Umask())
+        {
+            _listener.Bind(new UnixDomainSocketEndPoint(path));
+        }
+
+        _listener.Listen(64);
+        new Thread(Accept) { Name = "testudo pfkey", IsBackground = true }.Start();
+    }
+
+    /// <summary>Ends all connections and takes the socket away.</summary>
+    public void Dispose()
+    {
+        Client[] clients;
+        lock (_clients)
+        {
+            _ending = true;
+            clients = [.. _clients];
+        }
+
+        File.Delete(_path);
+        _listener.Dispose();
+        Array.ForEach(clients, static client => client.Close());
+    }
+
+    private void Accept()
+    {
+        while (true)
+        {
+            Socket socket;
+            try
+            {
+                socket = _listener.Accept();
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                return; // closed
+            }
+
+            var client = new Client(this, socket);
+            lock (_clients)
+            {
+                if (_ending)
+                {
+                    socket.Dispose();
+                    return;
+                }
+
+                _clients.Add(client);
+            }
+
+            client.Start();
+        }
+    }
+
+    private void Forget(Client client)
+    {
+        lock (_clients)
+        {
+            _clients.Remove(client);
+        }
+    }
+
+    // Something was put into outboxes: whoever has something to send is woken.
+    private void WakeWriters()
+    {
+        lock (_clients)
+        {
+            foreach (Client client in _clients)
+            {
+                client.WakeWriter();
+            }
+        }
+    }
+
+    private sealed class Client(PfKeySocket owner, Socket socket)
+    {
+        private const int MaxRecord = 128 * 1024;
+        private readonly KeySession _session = owner._stack.Instruct(keys => keys.Open(owner._dialect));
+        private readonly AutoResetEvent _wake = new(false);
+        private readonly AutoResetEvent _drained = new(false);
+        private volatile bool _closed;
+
+        public void Start()
+        {
+            new Thread(Read) { Name = "testudo pfkey reader", IsBackground = true }.Start();
+            new Thread(Write) { Name = "testudo pfkey writer", IsBackground = true }.Start();
+        }
+
+        public void WakeWriter()
+        {
+            if (_session.HasRecords)
+            {
+                _wake.Set();
+            }
+        }
+
+        public void Close()
+        {
+            _closed = true;
+            _wake.Set();
+            _drained.Set();
+            try
+            {
+                socket.Shutdown(SocketShutdown.Both);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                // it was gone already
+            }
+        }
+
+        private void Read()
+        {
+            byte[] buffer = GC.AllocateArray<byte>(MaxRecord, pinned: true); // not moved: no copy of a key stays behind
+            try
+            {
+                while (!_closed && socket.Receive(buffer) is var length and > 0)
+                {
+                    owner._stack.Instruct(keys =>
+                    {
+                        keys.Receive(_session, buffer.AsSpan(0, length), HostClock.Now);
+                        return true;
+                    });
+                    CryptographicOperations.ZeroMemory(buffer.AsSpan(0, length));
+                    owner.WakeWriters();
+                    while (_session.IsFull && !_closed)
+                    {
+                        _drained.WaitOne(); // who does not read is not read
+                    }
+                }
+            }
+            catch (SocketException)
+            {
+                // the client is gone
+            }
+
+            owner._stack.Instruct(keys =>
+            {
+                keys.Close(_session);
+                return true;
+            });
+            owner.Forget(this);
+            _closed = true;
+            _wake.Set();
+        }
+
+        private void Write()
+        {
+            try
+            {
+                while (!_closed)
+                {
+                    byte[]? record = owner._stack.Instruct(_ => _session.TryTake(out byte[]? next) ? next : null);
+                    _drained.Set();
+                    if (record is null)
+                    {
+                        _wake.WaitOne();
+                        continue;
+                    }
+
+                    socket.Send(record);
+                    CryptographicOperations.ZeroMemory(record);
+                }
+            }
+            catch (SocketException)
+            {
+                Close(); // the client is gone
+            }
+
+            socket.Dispose();
+        }
+    }
+}
