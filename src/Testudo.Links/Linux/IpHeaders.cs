@@ -50,6 +50,8 @@ internal static unsafe class IpHeaders
         else
         {
             Native.SetOption(socket, Native.SolIpv6, Native.Ipv6MtuDiscover, Native.PathMtuOmit, "set IPV6_MTU_DISCOVER");
+            // A packet's flow label is its maker's to choose, 0 too.
+            Native.SetOption(socket, Native.SolIpv6, Native.Ipv6AutoFlowLabel, 0, "clear IPV6_AUTOFLOWLABEL");
         }
     }
 
