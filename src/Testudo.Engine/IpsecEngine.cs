@@ -56,6 +56,9 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
     /// <summary>True for this host's addresses, and for multicast and broadcast, which are everybody's.</summary>
     public bool IsLocal(in Address address) => _local.Contains(address) || address.IsMulticastOrBroadcast;
 
+    /// <summary>False until <see cref="SetLocalAddresses"/> was told any: then every packet is taken as one for this host.</summary>
+    internal bool KnowsLocalAddresses => _local.Count > 0;
+
     /// <summary>
     /// Protects packets. Those that go on are moved to <paramref name="wire"/> as descriptors; the others stay in
     /// <paramref name="work"/> with their drop. Answers to local senders go to <paramref name="back"/>.

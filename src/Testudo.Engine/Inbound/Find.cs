@@ -20,6 +20,8 @@ internal static partial class InboundPath
             return Drop.None; // out of a tunnel: it is put together at its own destination
         }
 
+        // RFC 4301, 5.2 step 3: what is addressed to another host is ESP between others, unless there is an SA for it.
+        bool isForOthers = !engine.IsLocal(state.Info.Destination) && (state.Count > 0 || engine.KnowsLocalAddresses);
         ReadOnlySpan<byte> upper = packet.Span[state.Info.UpperOffset..];
         switch (state.Info.Protocol)
         {
@@ -32,7 +34,7 @@ internal static partial class InboundPath
                 upper = upper[Esp.UdpHeaderLength..];
                 if (port == NatTraversalPort && upper.Length == 1 && upper[0] == 0xFF)
                 {
-                    return Drop.Keepalive;
+                    return isForOthers ? Drop.None : Drop.Keepalive;
                 }
 
                 if (upper.Length < Esp.HeaderLength || BinaryPrimitives.ReadUInt32BigEndian(upper) == 0)
@@ -55,7 +57,7 @@ internal static partial class InboundPath
 
         if (upper.Length < Esp.HeaderLength)
         {
-            return Drop.EspTooShort;
+            return isForOthers ? Drop.None : Drop.EspTooShort;
         }
 
         packet.Spi = BinaryPrimitives.ReadUInt32BigEndian(upper);
@@ -63,8 +65,7 @@ internal static partial class InboundPath
         sa = engine.Sad.Find(packet.Spi, IpProtocol.Esp, state.Info.Destination);
         if (sa is null || !sa.IsUsable)
         {
-            // What came out of a tunnel may be ESP between others.
-            return state.Count > 0 && sa is null && !engine.IsLocal(state.Info.Destination) ? Drop.None : Drop.UnknownSpi;
+            return isForOthers && sa is null ? Drop.None : Drop.UnknownSpi;
         }
 
         return sa.UdpLength == state.UdpLength ? Drop.None : Drop.WrongEncapsulation;

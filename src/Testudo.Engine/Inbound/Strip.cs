@@ -36,6 +36,13 @@ internal static partial class InboundPath
             return Drop.ModeMismatch;
         }
 
+        // ESP does not authenticate the addresses that a transport-mode packet keeps. Who holds the SA's key speaks for the
+        // SA's source, not for any other host that policy knows (RFC 4301, 4.4.2: the SA's selectors; 5.2 step 4).
+        if (!tunnel && engine.Options.ChecksPolicy && !sa.Source.IsUnspecified && state.Info.Source != sa.Source)
+        {
+            return Drop.HistoryMismatch;
+        }
+
         packet.Flags |= PacketFlags.Protected;
         state.IsTunnel[state.Count++] = tunnel;
         packet.Truncate(text + payload);

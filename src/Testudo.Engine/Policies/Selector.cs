@@ -15,17 +15,24 @@ public readonly record struct Selector(Prefix Source, Prefix Destination, IpProt
 
     /// <summary>True where the packet is selected; ports that the packet does not show do not match a port.</summary>
     internal bool Matches(in IpInfo packet) =>
-        MatchesButForPorts(packet)
+        MatchesAddresses(packet)
+        && (Protocol == IpProtocol.Any || Protocol == packet.Protocol)
         && (SourcePort is not { } source || (packet.HasPorts && packet.SourcePort == source))
         && (DestinationPort is not { } destination || (packet.HasPorts && packet.DestinationPort == destination));
 
-    /// <summary>True where addresses and protocol are selected, whatever the ports.</summary>
-    internal bool MatchesButForPorts(in IpInfo packet) =>
-        Source.Contains(packet.Source) && Destination.Contains(packet.Destination)
-        && (Protocol == IpProtocol.Any || Protocol == packet.Protocol || IsHiddenBehindFragment(packet));
+    /// <summary>
+    /// True where a fragment does not show whether it is selected: its ports, or its protocol, stand in the first one only
+    /// (RFC 4301, 7.2). A later IPv6 fragment names its protocol unless an extension header comes before it.
+    /// </summary>
+    internal bool MightMatch(in IpInfo fragment) =>
+        fragment.IsFragment && !fragment.HasPorts && MatchesAddresses(fragment)
+        && (Protocol == IpProtocol.Any || (Protocol == fragment.Protocol ? HasPorts : IsHidden(fragment)));
 
-    // The protocol behind a later IPv6 fragment may be an extension header: only the first fragment shows the rest.
-    private static bool IsHiddenBehindFragment(in IpInfo packet) => packet.Family == IpFamily.V6 && packet.FragmentOffset != 0;
+    private bool MatchesAddresses(in IpInfo packet) => Source.Contains(packet.Source) && Destination.Contains(packet.Destination);
+
+    private static bool IsHidden(in IpInfo packet) =>
+        packet.FragmentOffset != 0 && packet.Family == IpFamily.V6
+        && packet.Protocol is IpProtocol.HopByHop or IpProtocol.Routing or IpProtocol.DestinationOptions;
 
     /// <inheritdoc/>
     public override string ToString() =>

@@ -38,7 +38,7 @@ public sealed class Spd
                 return policy;
             }
 
-            if (packet.IsFragment && policy.Selector.HasPorts && policy.Selector.MatchesButForPorts(packet) && !packet.HasPorts)
+            if (policy.Selector.MightMatch(packet))
             {
                 drop = Drop.FragmentWithoutPorts;
                 return null;
