@@ -162,23 +162,37 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
         return true;
     }
 
+    /// <summary>Why a policy cannot be added, or be put in the place of another; null where it can.</summary>
+    public Refusal? CheckPolicy(Policy policy, Policy? insteadOf = null) =>
+        PolicyRules.Check(policy)
+        ?? (Spd.Find(policy.Direction, policy.Selector) is { } same && !ReferenceEquals(same, insteadOf)
+            ? new Refusal(PfKeyError.Exists, $"policy {same.Id} has the same direction and selector: delete it first, or use spdupdate")
+            : null);
+
     /// <summary>Adds a policy; null with the reason in words where it cannot be.</summary>
     public Policy? AddPolicy(Policy policy, in Now now, out Refusal? words)
     {
-        words = PolicyRules.Check(policy);
-        if (words is null && Spd.Find(policy.Direction, policy.Selector) is { } same)
+        words = CheckPolicy(policy);
+        if (words is not null)
         {
-            words = new Refusal(PfKeyError.Exists, $"policy {same.Id} has the same direction and selector: delete it first, or use spdupdate");
+            return null;
         }
 
-        return words is null ? Spd.Add(policy, now) : null;
+        Spd.Set(Spd.Current.With(policy, null, now, out Policy added));
+        return added;
     }
 
     /// <summary>Takes a policy away.</summary>
-    public void RemovePolicy(Policy policy) => Spd.Remove(policy);
+    public void RemovePolicy(Policy policy) => Spd.Set(Spd.Current.Without(policy));
 
     /// <summary>Takes all policies away.</summary>
-    public void ClearPolicies() => Spd.Clear();
+    public void ClearPolicies() => Spd.Set(Spd.Current.Cleared());
+
+    /// <summary>
+    /// Makes a change that was worked out on <see cref="Spd.Current"/>, or takes one back. Each direction's list is seen
+    /// whole, old or new. What the set has was checked by <see cref="CheckPolicy"/>.
+    /// </summary>
+    public void SetPolicies(PolicySet set) => Spd.Set(set);
 
     /// <summary>
     /// What the passing of time does: lifetimes, larval SAs, and the wiping of keys. To be called every second.

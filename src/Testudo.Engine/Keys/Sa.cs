@@ -69,11 +69,11 @@ public sealed class Sa
     /// <summary>The UDP ports; null without UDP encapsulation.</summary>
     public UdpEncapsulation? Encapsulation { get; }
 
-    /// <summary>The soft limits.</summary>
-    public Lifetime Soft { get; }
+    /// <summary>The soft limits. Read and written by the control thread only.</summary>
+    public Lifetime Soft { get; private set; }
 
-    /// <summary>The hard limits.</summary>
-    public Lifetime Hard { get; }
+    /// <summary>The hard limits. Read and written by the control thread only.</summary>
+    public Lifetime Hard { get; private set; }
 
     /// <summary>The algorithms.</summary>
     public Transform Transform { get; }
@@ -131,6 +131,17 @@ public sealed class Sa
 
     /// <summary>Bytes of the UDP header where there is one.</summary>
     internal int UdpLength => Encapsulation is null ? 0 : 8;
+
+    /// <summary>Sets other limits, for the control thread; a dying SA whose soft limit is not passed any more is mature again.</summary>
+    public void SetLifetimes(in Lifetime soft, in Lifetime hard, in Now now)
+    {
+        Soft = soft;
+        Hard = hard;
+        if (State == SaState.Dying && !HasPassed(soft, now))
+        {
+            State = SaState.Mature;
+        }
+    }
 
     /// <summary>
     /// Takes the next sequence number (RFC 4303, 3.3.3). False when 32 bits are used up and the SA may not cycle. The

@@ -12,7 +12,7 @@ public sealed class Spd
     /// <summary>Ids below this may be chosen by the caller; the database counts from here (KAME's IPSEC_MANUAL_POLICYID_MAX).</summary>
     public const uint FirstOwnId = 0x4000;
 
-    private readonly Policy[][] _lists = [[], [], [], []];
+    private readonly Policy[][] _lists = PolicySet.Empty(FirstOwnId).Lists;
     private uint _nextId = FirstOwnId;
 
     /// <summary>What happens to packets that no policy selects: <see cref="PolicyAction.None"/> or <see cref="PolicyAction.Discard"/>.</summary>
@@ -62,25 +62,16 @@ public sealed class Spd
         return null;
     }
 
-    internal Policy Add(Policy policy, in Now now)
-    {
-        Policy added = policy with { Id = _nextId++, Created = now };
-        Policy[] list = _lists[(int)added.Direction];
-        int place = Array.FindLastIndex(list, other => other.Priority <= added.Priority) + 1;
-        Publish(added.Direction, [.. list[..place], added, .. list[place..]]);
-        return added;
-    }
+    /// <summary>The policies as they are now: where a change starts from, and what it is taken back to.</summary>
+    public PolicySet Current => new([.. _lists], _nextId);
 
-    internal void Remove(Policy policy) =>
-        Publish(policy.Direction, Array.FindAll(_lists[(int)policy.Direction], other => !ReferenceEquals(other, policy)));
-
-    internal void Clear()
+    internal void Set(PolicySet set)
     {
-        foreach (PolicyDirection direction in (ReadOnlySpan<PolicyDirection>)[PolicyDirection.In, PolicyDirection.Out, PolicyDirection.Fwd])
+        for (int direction = 0; direction < _lists.Length; direction++)
         {
-            Publish(direction, []);
+            Volatile.Write(ref _lists[direction], set.Lists[direction]);
         }
-    }
 
-    private void Publish(PolicyDirection direction, Policy[] list) => Volatile.Write(ref _lists[(int)direction], list);
+        _nextId = set.NextId;
+    }
 }
