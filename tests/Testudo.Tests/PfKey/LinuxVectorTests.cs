@@ -12,8 +12,8 @@ public sealed partial class LinuxVectorTests
     [Fact]
     public void Every_record_is_decoded_as_the_recorder_did_and_encoded_to_the_same_bytes()
     {
-        Assert.True(Golden.Linux.Count > 100, "the golden files have more than a hundred records");
-        foreach (Recorded record in Golden.Linux)
+        Assert.True(Conversations.Linux.Count > 100, "the golden files have more than a hundred records");
+        foreach (Recorded record in Conversations.Linux)
         {
             PfKeyMessage? message = Codec.Read(Dialect.Linux, record.Bytes, out Fault fault);
             Assert.True(message is not null, $"{record.Where}: {fault.Sentence}");

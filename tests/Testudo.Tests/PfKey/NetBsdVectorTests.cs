@@ -28,7 +28,7 @@ public sealed partial class NetBsdVectorTests
     public void Every_step_of_a_valid_exchange_is_decoded_as_the_recorder_did_and_encoded_to_the_same_bytes()
     {
         int steps = 0;
-        foreach (Recorded step in Golden.NetBsd.Where(static c => c.IsValid).SelectMany(static c => c.Steps))
+        foreach (Recorded step in Conversations.NetBsd.Where(static c => c.IsValid).SelectMany(static c => c.Steps))
         {
             AssertSame(step);
             steps++;
@@ -42,7 +42,7 @@ public sealed partial class NetBsdVectorTests
     {
         HashSet<string> refused = [];
         int sent = 0;
-        foreach (NetBsdCase exchange in Golden.NetBsd.Where(static c => !c.IsValid))
+        foreach (NetBsdCase exchange in Conversations.NetBsd.Where(static c => !c.IsValid))
         {
             foreach (Recorded step in exchange.Steps)
             {

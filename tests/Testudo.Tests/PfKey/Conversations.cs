@@ -10,7 +10,7 @@ internal sealed record Recorded(string Where, byte[] Bytes, JsonElement Said);
 /// <summary>One case of NetBSD's file: requests, and what the kernel did with them.</summary>
 internal sealed record NetBsdCase(string Name, bool IsValid, IReadOnlyList<Recorded> Steps);
 
-internal static class Golden
+internal static class Conversations
 {
     public static IReadOnlyList<Recorded> Linux { get; } = ReadLinux();
 
