@@ -46,11 +46,11 @@ internal sealed class RandomMessages(Dialect dialect, int seed)
         ExtensionKind.LifetimeCurrent => Lifetime(LifetimeRole.Current),
         ExtensionKind.LifetimeHard => Lifetime(LifetimeRole.Hard),
         ExtensionKind.LifetimeSoft => Lifetime(LifetimeRole.Soft),
-        ExtensionKind.AddressSource => Address(AddressRole.Source),
-        ExtensionKind.AddressDestination => Address(AddressRole.Destination),
-        ExtensionKind.AddressProxy => Address(AddressRole.Proxy),
-        ExtensionKind.NatOriginalInitiator => Address(AddressRole.NatOriginalInitiator),
-        ExtensionKind.NatOriginalResponder => Address(AddressRole.NatOriginalResponder),
+        ExtensionKind.AddressSource => AddressOf(AddressRole.Source),
+        ExtensionKind.AddressDestination => AddressOf(AddressRole.Destination),
+        ExtensionKind.AddressProxy => AddressOf(AddressRole.Proxy),
+        ExtensionKind.NatOriginalInitiator => AddressOf(AddressRole.NatOriginalInitiator),
+        ExtensionKind.NatOriginalResponder => AddressOf(AddressRole.NatOriginalResponder),
         ExtensionKind.KeyAuth => Key(KeyRole.Auth),
         ExtensionKind.KeyEncrypt => Key(KeyRole.Encrypt),
         ExtensionKind.IdentitySource => Identity(IdentityRole.Source),
@@ -94,7 +94,7 @@ internal sealed class RandomMessages(Dialect dialect, int seed)
     private LifetimeExtension Lifetime(LifetimeRole role) =>
         new(role, U32(), (ulong)_random.NextInt64(), (ulong)_random.NextInt64(), (ulong)_random.NextInt64());
 
-    private AddressExtension Address(AddressRole role)
+    private AddressExtension AddressOf(AddressRole role)
     {
         // Source and destination are one flow's; the others are free.
         bool isEnd = role is AddressRole.Source or AddressRole.Destination;
@@ -104,7 +104,7 @@ internal sealed class RandomMessages(Dialect dialect, int seed)
     }
 
     private Address Endpoint(bool isV6) =>
-        isV6 ? Wire.Address.V6(Bytes(16).AsSpan()) : Wire.Address.V4(Bytes(4).AsSpan());
+        isV6 ? Address.V6(Bytes(16).AsSpan()) : Address.V4(Bytes(4).AsSpan());
 
     private KeyExtension Key(KeyRole role)
     {
