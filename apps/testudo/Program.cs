@@ -3,17 +3,17 @@
 using System.CommandLine;
 using Testudo.App;
 using Testudo.App.Open;
-using Testudo.App.Setkey;
+using Testudo.App.Keys;
 using Testudo.App.Up;
 
 if (CalledAs.Name() == "setkey")
 {
-    return SetkeyCommand.Run(args);
+    return SetkeyProgram.Run(args);
 }
 
 if (args is ["setkey", ..])
 {
-    return SetkeyCommand.Run(args[1..]);
+    return SetkeyProgram.Run(args[1..]);
 }
 
 var root = new RootCommand("IPsec in userspace: ESP, PF_KEY and setkey where the kernel has none.")

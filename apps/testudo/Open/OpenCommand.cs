@@ -2,7 +2,7 @@
 
 using System.CommandLine;
 using System.Text.Json;
-using Testudo.App.Setkey;
+using Testudo.App.Keys;
 using Testudo.Control.Setkey;
 using Testudo.Crypto;
 using Testudo.Crypto.InBox;
@@ -39,7 +39,7 @@ internal static class OpenCommand
                 string text = file == "-" ? Console.In.ReadToEnd() : File.ReadAllText(file);
                 SetkeyScript script = SetkeyParser.Parse(text, file, SystemLookups.All);
                 if (!ScriptRunner.Report(script, text, Console.Error)
-                    || !ScriptRunner.Run(script, offline.Keys.Ask, SetkeyCommand.Show, Console.Error))
+                    || !ScriptRunner.Run(script, offline.Keys.Ask, SetkeyProgram.Show, Console.Error))
                 {
                     return 1;
                 }

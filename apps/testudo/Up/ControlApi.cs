@@ -60,7 +60,7 @@ internal sealed class ControlApi : IDisposable
 
     public void Dispose()
     {
-        _app.StopAsync(TimeSpan.FromSeconds(1)).GetAwaiter().GetResult();
+        _app.StopAsync().GetAwaiter().GetResult();
         _app.DisposeAsync().AsTask().GetAwaiter().GetResult();
         File.Delete(_path);
     }

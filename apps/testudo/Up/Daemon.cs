@@ -2,7 +2,7 @@
 // safety.
 
 using System.Diagnostics;
-using Testudo.App.Setkey;
+using Testudo.App.Keys;
 using Testudo.Control.Setkey;
 using Testudo.Engine;
 using Testudo.Host;
@@ -46,7 +46,7 @@ internal sealed class Daemon : IAsyncDisposable
             Stack.CommitGuard();
             foreach (SetkeyScript script in scripts)
             {
-                if (!ScriptRunner.Run(script, Stack.Keys.Ask, SetkeyCommand.Show, errors))
+                if (!ScriptRunner.Run(script, Stack.Keys.Ask, SetkeyProgram.Show, errors))
                 {
                     throw new IOException("a setkey file was refused: nothing was started");
                 }

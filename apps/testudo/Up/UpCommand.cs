@@ -2,12 +2,8 @@
 
 using System.CommandLine;
 using System.Runtime.InteropServices;
-using Testudo.App.Setkey;
+using Testudo.App.Keys;
 using Testudo.Control.Setkey;
-using Testudo.Host;
-using Testudo.Linux;
-using Testudo.Links;
-using Testudo.PfKey;
 
 namespace Testudo.App.Up;
 

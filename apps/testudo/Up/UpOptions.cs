@@ -44,13 +44,13 @@ internal sealed record UpOptions(
         string folder = "/run/testudo";
         try
         {
-            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            PrivateSocket.MakeFolder(folder);
             return folder;
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
             folder = Path.Combine(Path.GetTempPath(), $"testudo-{Environment.UserName}");
-            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            PrivateSocket.MakeFolder(folder);
             return folder;
         }
     }

@@ -2,7 +2,6 @@
 // process leaves is closed: guard, marks, rules and prohibiting routes stay until the next one takes them over.
 
 using Testudo.Engine;
-using Testudo.Engine.Keys;
 using Testudo.Engine.Policies;
 using Testudo.Host;
 using Testudo.Links;

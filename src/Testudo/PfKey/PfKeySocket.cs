@@ -101,12 +101,12 @@ public sealed class PfKeySocket : IDisposable
         }
     }
 
-    private sealed class Client(PfKeySocket owner, Socket socket)
+    private sealed class Client(PfKeySocket owner, Socket socket) : IDisposable
     {
         private const int MaxRecord = 128 * 1024;
         private readonly KeySession _session = owner._stack.Instruct(keys => keys.Open(owner._dialect));
-        private readonly AutoResetEvent _wake = new(false);
-        private readonly AutoResetEvent _drained = new(false);
+        private readonly SemaphoreSlim _wake = new(0);
+        private readonly SemaphoreSlim _drained = new(0);
         private volatile bool _closed;
 
         public void Start()
@@ -119,15 +119,15 @@ public sealed class PfKeySocket : IDisposable
         {
             if (_session.HasRecords)
             {
-                _wake.Set();
+                Signal(_wake);
             }
         }
 
         public void Close()
         {
             _closed = true;
-            _wake.Set();
-            _drained.Set();
+            Signal(_wake);
+            Signal(_drained);
             try
             {
                 socket.Shutdown(SocketShutdown.Both);
@@ -135,6 +135,15 @@ public sealed class PfKeySocket : IDisposable
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {
                 // it was gone already
+            }
+        }
+
+        // Once is enough, however often something happened.
+        private static void Signal(SemaphoreSlim semaphore)
+        {
+            if (semaphore.CurrentCount == 0)
+            {
+                semaphore.Release();
             }
         }
 
@@ -154,7 +163,7 @@ public sealed class PfKeySocket : IDisposable
                     owner.WakeWriters();
                     while (_session.IsFull && !_closed)
                     {
-                        _drained.WaitOne(); // who does not read is not read
+                        _drained.Wait(); // who does not read is not read
                     }
                 }
             }
@@ -170,7 +179,7 @@ public sealed class PfKeySocket : IDisposable
             });
             owner.Forget(this);
             _closed = true;
-            _wake.Set();
+            Signal(_wake);
         }
 
         private void Write()
@@ -180,10 +189,10 @@ public sealed class PfKeySocket : IDisposable
                 while (!_closed)
                 {
                     byte[]? record = owner._stack.Instruct(_ => _session.TryTake(out byte[]? next) ? next : null);
-                    _drained.Set();
+                    Signal(_drained);
                     if (record is null)
                     {
-                        _wake.WaitOne();
+                        _wake.Wait();
                         continue;
                     }
 
@@ -196,6 +205,13 @@ public sealed class PfKeySocket : IDisposable
                 Close(); // the client is gone
             }
 
+            Dispose();
+        }
+
+        // The writer is the last to go.
+        public void Dispose()
+        {
+            _closed = true;
             socket.Dispose();
         }
     }

@@ -12,11 +12,7 @@ public static partial class PrivateSocket
     /// <exception cref="IOException">Somebody listens there, or something else than a socket has the name.</exception>
     public static void Prepare(string path)
     {
-        string? folder = Path.GetDirectoryName(Path.GetFullPath(path));
-        if (folder is not null && !Directory.Exists(folder))
-        {
-            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        }
+        MakeFolder(Path.GetDirectoryName(Path.GetFullPath(path)) ?? "/");
 
         if (!File.Exists(path))
         {
@@ -43,6 +39,19 @@ public static partial class PrivateSocket
         }
 
         throw new IOException($"{path} is there and is no dead socket: choose another path");
+    }
+
+    /// <summary>Makes a folder that only its owner may enter; one that is there stays as it is.</summary>
+    public static void MakeFolder(string folder)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(folder);
+        }
+        else if (!Directory.Exists(folder))
+        {
+            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
     }
 
     /// <summary>Until it is disposed, what this process makes is its owner's alone (umask 0177).</summary>

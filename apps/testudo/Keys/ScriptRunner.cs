@@ -3,7 +3,7 @@
 using Testudo.Control.Setkey;
 using Testudo.Wire.PfKey;
 
-namespace Testudo.App.Setkey;
+namespace Testudo.App.Keys;
 
 internal static class ScriptRunner
 {

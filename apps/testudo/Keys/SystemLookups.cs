@@ -7,7 +7,7 @@ using System.Net.Sockets;
 using Testudo.Control.Setkey;
 using Testudo.Wire;
 
-namespace Testudo.App.Setkey;
+namespace Testudo.App.Keys;
 
 internal static class SystemLookups
 {

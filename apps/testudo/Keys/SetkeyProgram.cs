@@ -5,9 +5,9 @@ using Testudo.Control.Setkey;
 using Testudo.PfKey;
 using Testudo.Wire.PfKey;
 
-namespace Testudo.App.Setkey;
+namespace Testudo.App.Keys;
 
-internal static class SetkeyCommand
+internal static class SetkeyProgram
 {
     public static int Run(IReadOnlyList<string> args)
     {
