@@ -2,6 +2,7 @@
 
 using System.Buffers;
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text;
 
 namespace Testudo.Control.Setkey;
@@ -32,11 +33,6 @@ public sealed partial class SetkeyParser
         if (algorithm is null)
         {
             return FailAtAlgorithm(isCipher, table);
-        }
-
-        if (algorithm.Number == 0)
-        {
-            return Fail($"{algorithm.Name} {algorithm.Note}", [.. Names(table)]);
         }
 
         Token token = _token;
@@ -80,7 +76,7 @@ public sealed partial class SetkeyParser
         return Fail($"{ShownToken()} is no {kind} algorithm{Hint(names)}", names);
     }
 
-    private static IEnumerable<string> Names(IReadOnlyList<AlgorithmWord> table) => table.Where(static a => a.Number != 0).Select(static a => a.Name);
+    private static IEnumerable<string> Names(IReadOnlyList<AlgorithmWord> table) => table.Select(static a => a.Name);
 
     private bool TryParseKey(AlgorithmWord algorithm, out byte[] key)
     {
@@ -117,13 +113,21 @@ public sealed partial class SetkeyParser
         if (algorithm.Takes(bits))
         {
             Advance();
-            return true;
+            bool isRest = _token.Kind is TokenKind.Word or TokenKind.Quoted or TokenKind.Slash or TokenKind.Comma || (_token.Kind == TokenKind.Option && _token.Length > 9 && !SetkeyWords.IsOption(Word));
+            if (!isRest || IsCommandAtLineStart)
+            {
+                return true;
+            }
+
+            // Most likely the rest of the same key, so it is not shown.
+            CryptographicOperations.ZeroMemory(key);
+            return FailAt(_token, "something stands behind the key: a key has no blanks and line ends in it", [.. s_saOptions, ";"]);
         }
 
         string hint = isText && bits > 0 && TextOf(token)[1..^1].IndexOfAnyExcept(s_hexDigits) < 0 && algorithm.Takes(bits / 2)
             ? "; in quotes every digit is a byte of its own: write 0x and the digits without quotes"
             : algorithm.Note is { } note ? $" ({note})" : "";
-        System.Security.Cryptography.CryptographicOperations.ZeroMemory(key);
+        CryptographicOperations.ZeroMemory(key);
         return FailAt(token, $"{algorithm.Name} takes a key of {algorithm.Lengths} bits, and this one has {bits}{hint}");
     }
 

@@ -1,6 +1,7 @@
 // The parser's commands on SAs: add, update, get, delete, deleteall, getspi.
 
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 using Testudo.Wire;
 using Testudo.Wire.PfKey;
 
@@ -54,6 +55,9 @@ public sealed partial class SetkeyParser
             }
         }
 
+        // Every message has copies of its own.
+        CryptographicOperations.ZeroMemory(sa.EncryptKey);
+        CryptographicOperations.ZeroMemory(sa.AuthKey);
         messages = built.ToImmutable();
         return messages.Length > 0 || FailAt(destination.Word, $"source and destination are of different families: IPv{(int)source.Address.Family} and IPv{(int)destination.Address.Family}");
     }
@@ -200,6 +204,11 @@ public sealed partial class SetkeyParser
 
         extensions.Add(sadb);
         extensions.Add(new Sa2Extension(sa.Mode, 0, sa.Reqid));
+        if (sa.ReplayPackets > byte.MaxValue * 8)
+        {
+            extensions.Add(new ReplayExtension(sa.ReplayPackets));
+        }
+
         if (sa.NatT)
         {
             extensions.Add(new NatTTypeExtension(EspInUdp));

@@ -100,9 +100,10 @@ public sealed partial class SetkeyParser
                     return false;
                 }
 
-                // Bytes of a bit map: eight packets each. sadb_sa_replay has 8 bits; a larger window goes beside it.
+                // Bytes of a bit map: eight packets each. sadb_sa_replay has 8 bits, for bytes or (Linux) for packets: a
+                // larger window goes beside it.
                 sa.ReplayPackets = (uint)number * 8;
-                if (number > byte.MaxValue)
+                if (sa.ReplayPackets > byte.MaxValue)
                 {
                     sa.Own = (sa.Own ?? new TestudoExtension()) with { ReplayPackets = sa.ReplayPackets };
                 }

@@ -30,13 +30,7 @@ public sealed record SetkeyScript(ImmutableArray<SetkeyCommand> Commands, Immuta
         {
             foreach (PfKeyMessage message in command.Messages)
             {
-                foreach (PfKeyExtension extension in message.Extensions)
-                {
-                    if (extension is KeyExtension key)
-                    {
-                        System.Security.Cryptography.CryptographicOperations.ZeroMemory(key.Key);
-                    }
-                }
+                message.WipeKeys();
             }
         }
     }

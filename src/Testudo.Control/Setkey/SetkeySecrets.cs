@@ -19,7 +19,6 @@ internal static class SetkeySecrets
             if (token.Kind == TokenKind.Quoted)
             {
                 found.Add((token.Offset, token.EndOffset, "\"…\""));
-                keyFollows = false;
             }
             else if (token.Kind == TokenKind.Bad && word is ['"'])
             {
@@ -33,7 +32,7 @@ internal static class SetkeySecrets
             }
             else if (keyFollows || SetkeyWords.LooksLikeKey(word))
             {
-                // A key without quotes goes on until the next blank, whatever its characters.
+                // A key without quotes goes on until the next blank, whatever its characters; what stands behind a key may be its rest.
                 int end = token.EndOffset;
                 while (end < text.Length && text[end] is not (' ' or '\t' or '\r' or '\n' or ';' or '"'))
                 {
@@ -43,7 +42,7 @@ internal static class SetkeySecrets
                 bool isHex = word.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
                 found.Add((token.Offset, end, isHex ? "0x…" : "…"));
                 lexer.Position = end;
-                keyFollows &= !isHex;
+                keyFollows = true;
             }
             else
             {

@@ -28,12 +28,12 @@ public enum SetkeyVerb : byte
 
 /// <summary>An algorithm by its name in a script: its number (Linux's, KAME's where Linux has none) and the key lengths a kernel takes, in bits.</summary>
 /// <param name="Name">The word in a script.</param>
-/// <param name="Number">The number in an SA; 0 where PF_KEY has none, and <paramref name="Note"/> says so.</param>
+/// <param name="Number">The number in an SA.</param>
 /// <param name="MinBits">The shortest key.</param>
 /// <param name="MaxBits">The longest key.</param>
 /// <param name="StepBits">From one length to the next.</param>
 /// <param name="Flags">Flags of the SA that the name stands for.</param>
-/// <param name="Note">A remark: why it cannot be carried, or what is odd in its key.</param>
+/// <param name="Note">What is odd in its key.</param>
 internal sealed record AlgorithmWord(string Name, byte Number, int MinBits, int MaxBits, int StepBits = 64, SaFlags Flags = SaFlags.None, string? Note = null)
 {
     public bool Takes(int bits) => bits >= MinBits && bits <= MaxBits && (bits - MinBits) % StepBits == 0;
@@ -46,7 +46,6 @@ internal sealed record AlgorithmWord(string Name, byte Number, int MinBits, int 
 internal static class SetkeyWords
 {
     private const string SaltNote = "the last 32 bits are the salt";
-    private const string NoNumber = "has no number in PF_KEY here; aes-gcm-16 is the combined cipher that has one";
 
     public static IReadOnlyList<(string Name, SetkeyVerb Verb)> Verbs { get; } =
     [
@@ -65,7 +64,10 @@ internal static class SetkeyWords
         new("camellia-cbc", 22, 128, 256), new("3des-cbc", 3, 192, 192), new("des-cbc", 2, 64, 64),
         new("blowfish-cbc", 7, 40, 448, 8), new("cast128-cbc", 6, 40, 128, 8), new("twofish-cbc", 253, 128, 256), new("serpent-cbc", 252, 128, 256),
         new("des-deriv", 2, 64, 64, Flags: SaFlags.Derivation), new("des-32iv", 2, 64, 64, Flags: SaFlags.Iv4b),
-        new("simple", 11, 0, 2048, 8), new("chacha20-poly1305", 0, 288, 288, Note: NoNumber),
+        new("simple", 11, 0, 2048, 8),
+
+        // Linux has no number for it; the dialects translate FreeBSD's to IKEv2's (RFC 7634, 4).
+        new("chacha20-poly1305", 28, 288, 288, Note: SaltNote),
     ];
 
     public static IReadOnlyList<AlgorithmWord> Authentication { get; } =
@@ -73,7 +75,7 @@ internal static class SetkeyWords
         new("hmac-sha2-256", 5, 256, 256), new("hmac-sha256", 5, 256, 256), new("hmac-sha2-384", 6, 384, 384), new("hmac-sha384", 6, 384, 384),
         new("hmac-sha2-512", 7, 512, 512), new("hmac-sha512", 7, 512, 512), new("hmac-sha1", 3, 160, 160), new("hmac-md5", 2, 128, 128),
         new("keyed-md5", 249, 128, 128), new("keyed-sha1", 250, 160, 160), new("hmac-ripemd160", 8, 160, 160), new("aes-xcbc-mac", 9, 128, 128),
-        new("tcp-md5", TcpMd5, 8, 640, 8), new("null", 251, 0, 2048, 8), new("chacha20-poly1305", 0, 288, 288, Note: NoNumber),
+        new("tcp-md5", TcpMd5, 8, 640, 8), new("null", 251, 0, 2048, 8), new("chacha20-poly1305", 14, 288, 288, Note: SaltNote),
     ];
 
     public const byte TcpMd5 = 252;
