@@ -1,7 +1,6 @@
 // Raw links between two namespaces: the kernel fragments and reassembles, headers arrive as they were sent.
 
 using Testudo.Links;
-using Testudo.SystemTests.Netns;
 using Testudo.Wire;
 using Xunit;
 

@@ -3,7 +3,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Testudo.Links;
-using Testudo.SystemTests.Netns;
 using Testudo.Wire;
 using Xunit;
 

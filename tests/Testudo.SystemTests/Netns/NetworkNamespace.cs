@@ -136,7 +136,7 @@ public sealed partial class NetworkNamespace : IDisposable
         return (process.ExitCode, output.GetAwaiter().GetResult() + errors.GetAwaiter().GetResult());
     }
 
-    /// <summary>Starts a program that goes on; <see cref="Dispose"/> kills it and its children. Its output must be read by the caller.</summary>
+    /// <summary>Starts a program that goes on; <see cref="Dispose"/> kills it and its children, and disposes of it. Its output is the caller's to read.</summary>
     public Process Start(string command)
     {
         Process process = Launch(command);
