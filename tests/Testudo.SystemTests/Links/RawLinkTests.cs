@@ -136,7 +136,7 @@ public sealed class RawLinkTests
             seen.Clear();
             long before = GC.GetAllocatedBytesForCurrentThread();
             a.Send(work);
-            while (seen.Count < 50 && b.Receive(seen, 1000) > 0)
+            while (seen.Count < 50 && b.Receive(seen, 5000) > 0)
             {
             }
 
