@@ -26,7 +26,7 @@ public sealed class HostJoin : IDisposable
     private readonly SafeFileHandle _lock;
     private readonly Netlink _netlink;
     private readonly List<Route> _lastResort = [];
-    private readonly IReadOnlyList<IpFamily> _families;
+    private readonly List<IpFamily> _families;
     private bool _left;
 
     private HostJoin(HostJoinOptions options, SafeFileHandle heldLock)
@@ -41,12 +41,20 @@ public sealed class HostJoin : IDisposable
             tun = new TunLink(new TunOptions(options.Device, options.Mtu));
             Tun = tun;
             _netlink.SetSourceValidMark(tun.Device);
-            _families = _netlink.TrySetNoGeneratedAddress(tun.Device) ? [IpFamily.V4, IpFamily.V6] : [IpFamily.V4];
+            bool hasV6 = _netlink.TrySetNoGeneratedAddress(tun.Device);
+            _families = hasV6 ? [IpFamily.V4, IpFamily.V6] : [IpFamily.V4];
             // The prohibiting routes and the rules of a killed predecessor stay as they are: at no time is the way open.
             AddProhibitions(options, _netlink, _families);
             _netlink.SetUp(tun.Device);
-            Restore();
-            Rule[] wanted = [.. Rules(options, _families)];
+            if (hasV6 && !TryRouteV6())
+            {
+                // Marked packets of IPv6 then meet the prohibiting route.
+                _ = _families.Remove(IpFamily.V6);
+            }
+
+            _ = Restore();
+            // For IPv6 also where it is off: packets marked for us must meet the prohibiting route.
+            Rule[] wanted = [.. Rules(options, hasV6 ? [IpFamily.V4, IpFamily.V6] : [IpFamily.V4])];
             foreach (Rule rule in wanted)
             {
                 _ = _netlink.AddRule(rule);
@@ -70,7 +78,7 @@ public sealed class HostJoin : IDisposable
     /// <summary>The link to the host's IP stack. Closed by <see cref="Leave"/>.</summary>
     public TunLink Tun { get; }
 
-    /// <summary>The families that are joined: IPv6 is missing where the kernel has none.</summary>
+    /// <summary>The families that are joined. IPv6 is missing where the kernel has none, or where it is off and cannot be turned on for the device.</summary>
     public IReadOnlyList<IpFamily> Families => _families;
 
     /// <summary>Rules that a predecessor with other options had left and that were removed.</summary>
@@ -104,14 +112,7 @@ public sealed class HostJoin : IDisposable
         int added = 0;
         foreach (IpFamily family in _families)
         {
-            added += _netlink.AddRoute(new Route
-            {
-                Destination = Prefix.All(family),
-                Table = _options.Table,
-                Device = Tun.Device,
-                Protocol = _options.Protocol,
-                AdvertisedMss = _options.AdvertisedMss,
-            }) ? 1 : 0;
+            added += _netlink.AddRoute(DefaultRoute(family)) ? 1 : 0;
         }
 
         return added + _lastResort.Count(_netlink.AddRoute);
@@ -199,7 +200,7 @@ public sealed class HostJoin : IDisposable
         return found;
     }
 
-    private static void AddProhibitions(HostJoinOptions options, Netlink netlink, IReadOnlyList<IpFamily> families)
+    private static void AddProhibitions(HostJoinOptions options, Netlink netlink, List<IpFamily> families)
     {
         foreach (IpFamily family in families)
         {
@@ -215,7 +216,7 @@ public sealed class HostJoin : IDisposable
     }
 
     // In the order in which they are added: the landing place, then the rule that keeps loops away, then the one that leads in.
-    private static IEnumerable<Rule> Rules(HostJoinOptions options, IReadOnlyList<IpFamily> families) => families.SelectMany(family => (Rule[])
+    private static IEnumerable<Rule> Rules(HostJoinOptions options, IEnumerable<IpFamily> families) => families.SelectMany(family => (Rule[])
     [
         new Rule { Family = family, Priority = options.Priority + 2, Action = RuleAction.Nop, Protocol = options.Protocol },
         new Rule
@@ -247,6 +248,39 @@ public sealed class HostJoin : IDisposable
         },
     ]);
 
+    // Where IPv6 is off by default (containers) it is off for our device too, and the kernel refuses routes over it.
+    private bool TryRouteV6()
+    {
+        try
+        {
+            _ = _netlink.AddRoute(DefaultRoute(IpFamily.V6));
+            return true;
+        }
+        catch (NetlinkException e) when (e.Errno == Errno.AccessDenied)
+        {
+        }
+
+        try
+        {
+            File.WriteAllText($"/proc/sys/net/ipv6/conf/{Tun.Device}/disable_ipv6", "0");
+            _ = _netlink.AddRoute(DefaultRoute(IpFamily.V6));
+            return true;
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException or IOException)
+        {
+            return false;
+        }
+    }
+
+    private Route DefaultRoute(IpFamily family) => new()
+    {
+        Destination = Prefix.All(family),
+        Table = _options.Table,
+        Device = Tun.Device,
+        Protocol = _options.Protocol,
+        AdvertisedMss = _options.AdvertisedMss,
+    };
+
     private Route LastResort(Prefix destination, Address source) => new()
     {
         Destination = destination.Masked(),
@@ -259,7 +293,9 @@ public sealed class HostJoin : IDisposable
     // The lock goes with the process, however it ends; the file stays, since removing it would let two hold "the" lock.
     private static SafeFileHandle Lock(HostJoinOptions options, string path)
     {
-        SafeFileHandle file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        // Not by the class library: it takes a lock of its own, with words of its own.
+        var file = new SafeFileHandle(
+            Native.Check(Native.Open(path, Native.ReadWrite | Native.CreateFile | Native.CloseOnExec, 0x180 /* 0600 */), $"open the lock file {path}"), true);
         if (Native.Flock((int)file.DangerousGetHandle(), Native.LockExclusive | Native.LockNonBlocking) != 0)
         {
             Span<byte> text = stackalloc byte[32];

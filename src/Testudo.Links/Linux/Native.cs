@@ -27,11 +27,12 @@ internal unsafe struct InterfaceRequest
 /// <summary>libc, called with the smallest marshalling. Errors are read by <see cref="Errno"/> right after a call.</summary>
 internal static unsafe partial class Native
 {
-    public const int ReadWrite = 2, NonBlocking = 0x800, CloseOnExec = 0x80000;
+    public const int ReadWrite = 2, CreateFile = 0x40, NonBlocking = 0x800, CloseOnExec = 0x80000;
     public const short PollIn = 1;
     public const nuint TunSetIff = 0x400454CA, TunGetIff = 0x800454D2;
     public const ushort IffTun = 1, IffNoPi = 0x1000;
     public const int LockExclusive = 2, LockNonBlocking = 4;
+    public const uint MemFdCloseOnExec = 1;
     private const string C = "libc";
 
     /// <summary>errno of the last call made with SetLastError on this thread.</summary>
@@ -55,6 +56,9 @@ internal static unsafe partial class Native
     [LibraryImport(C, EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags); // variadic in C: integers and pointers pass alike on both machines
 
+    [LibraryImport(C, EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Open(string path, int flags, uint mode);
+
     [LibraryImport(C, EntryPoint = "close", SetLastError = true)]
     public static partial int Close(int descriptor);
 
@@ -69,6 +73,9 @@ internal static unsafe partial class Native
 
     [LibraryImport(C, EntryPoint = "eventfd", SetLastError = true)]
     public static partial int EventFd(uint value, int flags);
+
+    [LibraryImport(C, EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int MemFdCreate(string name, uint flags);
 
     [LibraryImport(C, EntryPoint = "ioctl", SetLastError = true)]
     public static partial int Ioctl(int descriptor, nuint request, void* argument);

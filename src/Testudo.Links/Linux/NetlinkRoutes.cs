@@ -196,7 +196,8 @@ public sealed unsafe partial class Netlink
 
     private static Route? ReadRoute(ReadOnlySpan<byte> body, IpFamily family, Dictionary<uint, string> names)
     {
-        if (body.Length < 12)
+        // A kernel without the family answers for all that it has.
+        if (body.Length < 12 || body[0] != Native.FamilyNumber(family))
         {
             return null;
         }

@@ -152,7 +152,8 @@ public sealed unsafe partial class Netlink
 
     private static Rule? ReadRule(ReadOnlySpan<byte> body, IpFamily family)
     {
-        if (body.Length < 12)
+        // A kernel without the family answers for all that it has.
+        if (body.Length < 12 || body[0] != Native.FamilyNumber(family))
         {
             return null;
         }

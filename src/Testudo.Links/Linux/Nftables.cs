@@ -1,9 +1,11 @@
-// nftables by text: a script is one transaction, all of it or nothing. In process by libnftables, which costs a third of
-// starting a program; by the program nft where the library is missing.
+// nftables by text: a script is one transaction, all of it or nothing. In process by libnftables, which costs a
+// hundredth of starting a program; by the program nft where the library is missing.
 
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
 
 namespace Testudo.Links;
 
@@ -13,7 +15,7 @@ public sealed class NftablesException(string message) : IOException(message);
 /// <summary>What a named counter has counted.</summary>
 public readonly record struct NftCounter(ulong Packets, ulong Bytes);
 
-/// <summary>Applies nft scripts in the network namespace of the thread that made it. For one thread at a time.</summary>
+/// <summary>Applies nft scripts in the network namespace of the thread that makes and uses it.</summary>
 public sealed unsafe partial class Nftables : IDisposable
 {
     private const string Library = "libnftables.so.1";
@@ -103,11 +105,22 @@ public sealed unsafe partial class Nftables : IDisposable
         }
 
         SetOutputFlags(_context, json ? Json : 0);
-        int result = RunCommand(_context, script);
+        string name = "";
+        int result = json ? RunCommand(_context, script) : RunScript(script, out name);
         // Reading the buffers empties them for the next run.
         string output = Marshal.PtrToStringUTF8(GetOutput(_context)) ?? "";
         string errors = Marshal.PtrToStringUTF8(GetError(_context)) ?? "";
-        return result == 0 ? output : throw new NftablesException(Refusal(errors));
+        return result == 0 ? output : throw new NftablesException(Refusal(name.Length > 0 ? errors.Replace(name, "line ", StringComparison.Ordinal) : errors));
+    }
+
+    // As a file in memory: of a script in a buffer, nft's errors show the first line, wherever the fault is.
+    private int RunScript(string script, out string name)
+    {
+        using var file = new SafeFileHandle(Native.Check(Native.MemFdCreate("nft", Native.MemFdCloseOnExec), "make a file in memory"), true);
+        RandomAccess.Write(file, Encoding.UTF8.GetBytes(script), 0);
+        string path = $"/proc/self/fd/{file.DangerousGetHandle()}";
+        name = path + ":";
+        return RunFile(_context, path);
     }
 
     private static string RunProgram(string script, bool json)
@@ -115,7 +128,8 @@ public sealed unsafe partial class Nftables : IDisposable
         Process process;
         try
         {
-            process = Process.Start(new ProcessStartInfo("nft", json ? ["-j", "-f", "-"] : ["-f", "-"])
+            // With -j a script is first read as JSON and is then gone from the pipe: so it is an argument.
+            process = Process.Start(new ProcessStartInfo("nft", json ? ["-j", script] : ["-f", "-"])
             {
                 RedirectStandardInput = true,
                 RedirectStandardOutput = true,
@@ -133,7 +147,7 @@ public sealed unsafe partial class Nftables : IDisposable
             Task<string> errors = process.StandardError.ReadToEndAsync();
             try
             {
-                process.StandardInput.Write(script);
+                process.StandardInput.Write(json ? "" : script);
                 process.StandardInput.Close();
             }
             catch (IOException)
@@ -150,7 +164,7 @@ public sealed unsafe partial class Nftables : IDisposable
     private static string Refusal(string words)
     {
         string hint = words.Contains("not permitted", StringComparison.OrdinalIgnoreCase) ? " (CAP_NET_ADMIN is needed)" : "";
-        return $"nft refused{hint}: {words.Trim()}";
+        return $"nft refused{hint}: {words.Replace("/dev/stdin:", "line ", StringComparison.Ordinal).Trim()}";
     }
 
     [LibraryImport(Library, EntryPoint = "nft_ctx_new")]
@@ -173,6 +187,9 @@ public sealed unsafe partial class Nftables : IDisposable
 
     [LibraryImport(Library, EntryPoint = "nft_ctx_output_set_flags")]
     private static partial void SetOutputFlags(nint context, uint flags);
+
+    [LibraryImport(Library, EntryPoint = "nft_run_cmd_from_filename", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int RunFile(nint context, string path);
 
     [LibraryImport(Library, EntryPoint = "nft_run_cmd_from_buffer", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int RunCommand(nint context, string script);

@@ -1,7 +1,6 @@
 // Raw links between two namespaces: the kernel fragments and reassembles, headers arrive as they were sent.
 
 using Testudo.Links;
-using Testudo.SystemTests.Netns;
 using Testudo.Wire;
 using Xunit;
 
@@ -137,7 +136,7 @@ public sealed class RawLinkTests
             seen.Clear();
             long before = GC.GetAllocatedBytesForCurrentThread();
             a.Send(work);
-            while (seen.Count < 50 && b.Receive(seen, 1000) > 0)
+            while (seen.Count < 50 && b.Receive(seen, 5000) > 0)
             {
             }
 

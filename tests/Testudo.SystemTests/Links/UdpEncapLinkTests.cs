@@ -3,7 +3,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Testudo.Links;
-using Testudo.SystemTests.Netns;
 using Testudo.Wire;
 using Xunit;
 
@@ -123,7 +122,7 @@ public sealed class UdpEncapLinkTests
             seen.Clear();
             long before = GC.GetAllocatedBytesForCurrentThread();
             a.Send(work);
-            while (seen.Count < 50 && b.Receive(seen, 1000) > 0)
+            while (seen.Count < 50 && b.Receive(seen, 5000) > 0)
             {
             }
 

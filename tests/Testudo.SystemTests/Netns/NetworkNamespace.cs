@@ -55,6 +55,9 @@ public sealed partial class NetworkNamespace : IDisposable
     public static void Connect(NetworkNamespace a, string deviceA, string addressesA, NetworkNamespace b, string deviceB, string addressesB)
     {
         a.Run($"ip link add {deviceA} type veth peer name {deviceB} netns {b.Path}");
+        // Both up before either has an address: a neighbour that is asked too early is asked again only a second later.
+        a.Run($"ip link set {deviceA} up");
+        b.Run($"ip link set {deviceB} up");
         Configure(a, deviceA, addressesA);
         Configure(b, deviceB, addressesB);
     }
@@ -136,7 +139,7 @@ public sealed partial class NetworkNamespace : IDisposable
         return (process.ExitCode, output.GetAwaiter().GetResult() + errors.GetAwaiter().GetResult());
     }
 
-    /// <summary>Starts a program that goes on; <see cref="Dispose"/> kills it and its children. Its output must be read by the caller.</summary>
+    /// <summary>Starts a program that goes on; <see cref="Dispose"/> kills it and its children, and disposes of it. Its output is the caller's to read.</summary>
     public Process Start(string command)
     {
         Process process = Launch(command);
@@ -171,7 +174,6 @@ public sealed partial class NetworkNamespace : IDisposable
 
     private static void Configure(NetworkNamespace ns, string device, string addresses)
     {
-        ns.Run($"ip link set {device} up");
         foreach (string address in addresses.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
             ns.Run($"ip addr add {address} dev {device}{(address.Contains(':', StringComparison.Ordinal) ? " nodad" : "")}");
