@@ -227,8 +227,8 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
     /// <summary>Puts an ICMP error for the packet's sender into the batch, if one may be sent about it.</summary>
     internal static void TellTooBig(in Packet packet, int mtu, Batch back)
     {
-        Span<byte> room = back.Reserve(1280);
-        int length = 0; _ = packet; _ = mtu;
+        Span<byte> room = back.Reserve(IcmpError.MaxLength);
+        int length = room.IsEmpty ? 0 : IcmpError.TooBig(packet.Span, mtu, room);
         if (length > 0)
         {
             back.Commit(length).Flags = PacketFlags.Reply;
