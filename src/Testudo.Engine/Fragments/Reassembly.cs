@@ -1,5 +1,7 @@
 // Fragments of IPv4 (RFC 791) and IPv6 (RFC 8200, 4.5) become whole packets again. Bounded in bytes, datagrams and time;
-// overlapping fragments end the whole datagram (RFC 5722), for they only serve to slip past filters.
+// overlapping fragments end the whole datagram (RFC 5722), for they only serve to slip past filters. Where no room is left
+// the datagram that waits longest gives way: a flood must come between the fragments of one datagram to do harm, while
+// full tables that take nothing new would keep everybody out for the price of a few packets.
 
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
@@ -21,6 +23,8 @@ internal sealed unsafe class Reassembly(int maxBytes) : IDisposable
     private readonly Dictionary<Key, Datagram> _waiting = [];
     private readonly LinkedList<Datagram> _byAge = [];
     private readonly Stack<LinkedListNode<Datagram>> _free = new();
+
+    private int _evicted;
 
     /// <summary>Bytes of memory held.</summary>
     public int HeldBytes { get; private set; }
@@ -45,7 +49,13 @@ internal sealed unsafe class Reassembly(int maxBytes) : IDisposable
         {
             if (HeldBytes + Datagram.Bytes > maxBytes)
             {
-                return Drop.ReassemblyFull;
+                if (_byAge.First is not { } oldest)
+                {
+                    return Drop.ReassemblyFull;
+                }
+
+                Release(oldest.Value);
+                _evicted++;
             }
 
             LinkedListNode<Datagram> node = _free.Count > 0 ? _free.Pop() : new LinkedListNode<Datagram>(new Datagram());
@@ -56,11 +66,18 @@ internal sealed unsafe class Reassembly(int maxBytes) : IDisposable
             _byAge.AddLast(node);
         }
 
+        if (datagram.Has(info.FragmentOffset, body, info.MoreFragments))
+        {
+            return Drop.BadFragment; // the network doubled it: only this one is dropped (RFC 8200, 4.5)
+        }
+
         if (!datagram.TryPlace(info.FragmentOffset, body, info.MoreFragments))
         {
             Release(datagram);
             return Drop.BadFragment;
         }
+
+        datagram.Note((byte)(info.TrafficClass & 3));
 
         if (info.FragmentOffset == 0)
         {
@@ -69,12 +86,20 @@ internal sealed unsafe class Reassembly(int maxBytes) : IDisposable
 
         if (datagram.IsComplete)
         {
-            Drop drop = Deliver(datagram, packet, done);
+            Drop drop = datagram.IsEcnCorrupted ? Drop.EcnCorrupted : Deliver(datagram, packet, done);
             Release(datagram);
             return drop;
         }
 
         return Drop.None;
+    }
+
+    /// <summary>How many datagrams gave way to others since the last call.</summary>
+    public int TakeEvicted()
+    {
+        int evicted = _evicted;
+        _evicted = 0;
+        return evicted;
     }
 
     /// <summary>Gives up what waits too long; how many datagrams that were.</summary>
@@ -141,6 +166,7 @@ internal sealed unsafe class Reassembly(int maxBytes) : IDisposable
         private readonly byte* _body = (byte*)NativeMemory.Alloc(Bytes);
         private int _count;
         private int _received;
+        private int _marks; // bit n: a fragment had the ECN mark n
 
         public Key Key { get; private set; }
 
@@ -160,8 +186,21 @@ internal sealed unsafe class Reassembly(int maxBytes) : IDisposable
             Key = key;
             Node = node;
             Started = now;
-            HeaderLength = _count = _received = 0;
+            HeaderLength = _count = _received = _marks = 0;
             Length = -1;
+        }
+
+        /// <summary>RFC 3168, 5.3: congestion on one fragment and a sender without ECN by another.</summary>
+        public bool IsEcnCorrupted => (_marks & 0b1001) == 0b1001;
+
+        public void Note(byte ecn) => _marks |= 1 << ecn;
+
+        /// <summary>True for a fragment that is there already, byte for byte.</summary>
+        public bool Has(int start, ReadOnlySpan<byte> body, bool more)
+        {
+            int end = start + body.Length;
+            return _spans.AsSpan(0, _count).Contains((start, end)) && more == (Length != end)
+                && body.SequenceEqual(new ReadOnlySpan<byte>(_body + start, body.Length));
         }
 
         public bool TryPlace(int start, ReadOnlySpan<byte> body, bool more)
@@ -224,6 +263,11 @@ internal sealed unsafe class Reassembly(int maxBytes) : IDisposable
             if (packet[0] >> 4 == 4)
             {
                 BinaryPrimitives.WriteUInt16BigEndian(packet[6..], (ushort)(BinaryPrimitives.ReadUInt16BigEndian(packet[6..]) & 0x4000));
+            }
+
+            if ((_marks & 0b1000) != 0)
+            {
+                IpWrite.SetEcn(packet, HeaderLength, 3);
             }
 
             IpWrite.SetLength(packet, HeaderLength + Length, HeaderLength);

@@ -22,6 +22,11 @@ internal static partial class InboundPath
             }
         }
 
+        for (int evicted = me.Reassembly.TakeEvicted(); evicted > 0; evicted--)
+        {
+            me.Count(Drop.ReassemblyFull);
+        }
+
         for (int expired = me.Reassembly.Expire(now); expired > 0; expired--)
         {
             me.Count(Drop.ReassemblyTimeout);

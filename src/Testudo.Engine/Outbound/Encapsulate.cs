@@ -27,7 +27,8 @@ internal static unsafe partial class OutboundPath
             : packet.Data[state.Info.TransportProtocolOffset];
         int outer = !tunnel ? header : sa.Source.Family == IpFamily.V4 ? IpInfo.V4HeaderLength : IpInfo.V6HeaderLength;
         int before = sa.UdpLength + Esp.HeaderLength + sa.IvLength + (tunnel ? outer : 0);
-        if (!packet.TryPush(before) || !packet.TryExtend(padding + Esp.TrailerLength + sa.Transform.IcvLength))
+        int behind = padding + Esp.TrailerLength + sa.Transform.IcvLength;
+        if (packet.Front < before || packet.Back < behind)
         {
             return Drop.NoRoom;
         }
@@ -37,6 +38,9 @@ internal static unsafe partial class OutboundPath
             return Drop.SequenceOverflow;
         }
 
+        // Only now is the packet changed: one that ends stays as it came, to be looked at.
+        packet.TryPush(before);
+        packet.TryExtend(behind);
         Span<byte> bytes = packet.Span;
         if (tunnel)
         {

@@ -8,6 +8,9 @@ namespace Testudo.Engine.Outbound;
 
 internal static partial class OutboundPath
 {
+    /// <summary>The largest block that a cipher pads to.</summary>
+    private const int MaxPadTo = 16;
+
     private static Drop Size(IpsecEngine engine, in Packet packet, PacketState state, Batch back)
     {
         if (state.Count == 0)
@@ -29,10 +32,10 @@ internal static partial class OutboundPath
         }
 
         int limit = tooLong ? Batch.MaxPacketLength : mtu;
-        int fits = packet.Length - (length - limit);
+        int fits = Math.Min(packet.Length - 1, packet.Length - (length - limit) + (state.Count * MaxPadTo));
         while (fits > 0 && Protected(state, fits, out _) > limit)
         {
-            fits--; // padding: a few steps at the most
+            fits--; // padding is less or more for another length: a few steps for each SA
         }
 
         int least = state.Info.Family == IpFamily.V6 ? 1280 : 68; // RFC 8200, 5; RFC 791, 3.2
