@@ -98,6 +98,41 @@ public sealed class OpenSslProviderTests
             },
             iter: 30);
 
+    [Fact]
+    public void A_text_that_is_no_whole_blocks_is_refused_and_wiped_in_both_directions_and_disturbs_no_later_packet()
+    {
+        var suite = new Suite(new(Cipher.AesCbc, Integrity.HmacSha256, 16), 16, 32);
+        using SaKey key = suite.Bind(_openSsl, new byte[16], new byte[32]);
+        using var odd = new JobPacket(new byte[8], new byte[16], new byte[] { 1, 2, 3, 4, 5 }, 16);
+        OneShot.Mac(suite.Transform, new byte[32], [.. odd.All[..^16]]).CopyTo(odd.Icv);
+        foreach (bool seal in (bool[])[false, true])
+        {
+            Span<CryptoJob> jobs = [odd.Job(key)];
+            jobs[0].Ok = true;
+            new byte[] { 1, 2, 3, 4, 5 }.CopyTo(odd.Text);
+            if (seal)
+            {
+                _openSsl.Seal(jobs);
+            }
+            else
+            {
+                _openSsl.Open(jobs);
+            }
+
+            Assert.False(jobs[0].Ok);
+            Assert.Equal(new byte[5], odd.Text);
+            odd.CheckGuards();
+
+            byte[] text = [.. Enumerable.Range(0, 48).Select(i => (byte)i)];
+            using var packet = new JobPacket(new byte[8], new byte[16], text, 16);
+            packet.Seal(key);
+            Assert.Equal(
+                OneShot.Seal(suite.Transform, new byte[16], new byte[32], new byte[8], packet.Iv.ToArray(), text, null).Text, packet.Text);
+            Assert.True(packet.Open(key));
+            Assert.Equal(text, packet.Text);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Suites), DisableDiscoveryEnumeration = true)]
     public void Forged_packets_bring_about_no_exception_and_no_allocation(Suite suite)
