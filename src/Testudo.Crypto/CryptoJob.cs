@@ -30,7 +30,10 @@ public unsafe struct CryptoJob
     /// <summary>True where the SA uses extended sequence numbers (RFC 4303, 2.2.1).</summary>
     public bool ExtendedSequence;
 
-    /// <summary>After opening: true where the ICV was right. A text that failed has been wiped.</summary>
+    /// <summary>
+    /// After opening: true where the ICV was right. After sealing: true where the packet may be sent; false where the
+    /// library failed, and the packet must be dropped. A text that failed has been wiped, in both directions.
+    /// </summary>
     public bool Ok;
 
     /// <summary>The caller's own number, untouched: which packet of its batch this is.</summary>

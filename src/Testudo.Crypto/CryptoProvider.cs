@@ -42,7 +42,8 @@ public abstract class CryptoProvider
     /// <summary>
     /// Encrypts in place and writes the ICVs. The IV field holds what the engine put there: a value that never repeats
     /// under the key. Counter modes use it as it is; CBC encrypts it first, so that what is sent cannot be predicted
-    /// (NIST SP 800-38A, appendix C).
+    /// (NIST SP 800-38A, appendix C). Sets <see cref="CryptoJob.Ok"/>: only where it is true may the packet be sent; else its
+    /// text has been wiped.
     /// </summary>
     public abstract void Seal(Span<CryptoJob> jobs);
 

@@ -1,5 +1,8 @@
 // The providers of one engine, in the order in which they are asked for a key, and the way of a mixed batch to them.
 
+using Testudo.Crypto.InBox;
+using Testudo.Crypto.OpenSsl;
+
 namespace Testudo.Crypto;
 
 /// <summary>Providers in order of preference.</summary>
@@ -7,6 +10,13 @@ namespace Testudo.Crypto;
 public sealed class Providers(params CryptoProvider[] inOrder)
 {
     private readonly CryptoProvider[] _inOrder = [.. inOrder];
+
+    /// <summary>What this machine has, made anew: <see cref="OpenSslProvider"/> where it is available, then <see cref="InBoxProvider"/>.</summary>
+    public static Providers Default =>
+        OpenSslProvider.IsAvailable ? new(new OpenSslProvider(), new InBoxProvider()) : new(new InBoxProvider());
+
+    /// <summary>The providers in the order in which they are asked.</summary>
+    public IReadOnlyList<CryptoProvider> InOrder => _inOrder;
 
     /// <summary>Binds an SA's keys with the first provider that takes them; null where none does.</summary>
     /// <remarks>Lengths and copies as in <see cref="CryptoProvider.Bind"/>.</remarks>

@@ -1,5 +1,5 @@
 // The provider that stands on the in-box library (on Linux: OpenSSL). It runs everywhere and does every transform of the
-// table; faster providers are asked before it.
+// table; faster providers, and OpenSslProvider where it is available, are asked before it.
 //
 // What it takes for granted, because the engine has checked it before a job is made:
 //   - Head ... ICV lie within the packet's memory: HeadLength + IV + TextLength + IcvLength bytes;
@@ -47,24 +47,45 @@ public sealed class InBoxProvider : CryptoProvider
     {
         foreach (ref CryptoJob job in jobs)
         {
-            Usable(job.Key).Seal(ref job);
+            InBoxKey key = Usable(job.Key);
+            try
+            {
+                key.Seal(ref job);
+                job.Ok = true;
+            }
+            catch (CryptographicException)
+            {
+                job.Ok = false; // the library below: no packet's bytes bring this about
+                Wipe(job, key);
+            }
         }
     }
 
     /// <inheritdoc/>
     /// <exception cref="ObjectDisposedException">A job's key was disposed.</exception>
-    public override unsafe void Open(Span<CryptoJob> jobs)
+    public override void Open(Span<CryptoJob> jobs)
     {
         foreach (ref CryptoJob job in jobs)
         {
             InBoxKey key = Usable(job.Key);
-            job.Ok = key.Open(ref job);
+            try
+            {
+                job.Ok = key.Open(ref job);
+            }
+            catch (CryptographicException)
+            {
+                job.Ok = false; // as above
+            }
+
             if (!job.Ok)
             {
-                CryptographicOperations.ZeroMemory(new Span<byte>(key.TextOf(job), job.TextLength));
+                Wipe(job, key);
             }
         }
     }
+
+    private static unsafe void Wipe(in CryptoJob job, InBoxKey key) =>
+        CryptographicOperations.ZeroMemory(new Span<byte>(key.TextOf(job), job.TextLength));
 
     private static InBoxKey Usable(SaKey key)
     {

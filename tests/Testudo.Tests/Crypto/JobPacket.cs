@@ -57,6 +57,7 @@ internal sealed unsafe class JobPacket : IDisposable
         Span<CryptoJob> jobs = [Job(key, high)];
         key.Provider.Seal(jobs);
         CheckGuards();
+        Assert.True(jobs[0].Ok, "what was sealed is said not to be fit for sending");
     }
 
     public bool Open(SaKey key, uint? high = null)
