@@ -97,8 +97,8 @@ internal sealed class PolicyRequests(IpsecEngine engine, CommitGuard commitGuard
             ? Answer.Refuse(refusal)
             : new Answer(Audience.All, answer) { Warning = warning };
 
-    // Null, or why nothing was changed.
-    private Refusal? Change(PolicySet next, bool relaxes)
+    /// <summary>Null, or why nothing was changed.</summary>
+    internal Refusal? Change(PolicySet next, bool relaxes)
     {
         PolicySet before = engine.Spd.Current;
         if (relaxes)
