@@ -71,6 +71,15 @@ public sealed class KeyServer(IpsecEngine engine, FillRandom fillRandom, CommitG
         }
     }
 
+    /// <summary>
+    /// Changes the policies and the guard together, in the order that leaves nothing open: what protects goes into the
+    /// guard first and into the engine second, what <paramref name="relaxes"/> the other way round.
+    /// </summary>
+    /// <param name="next">Worked out on the engine's <see cref="Spd.Current"/>, each new policy checked.</param>
+    /// <param name="relaxes">True where a packet may pass in clear that may not now.</param>
+    /// <returns>Null, or why nothing was changed.</returns>
+    public Refusal? ChangePolicies(PolicySet next, bool relaxes) => _policies.Change(next, relaxes);
+
     /// <summary>Tells registered clients what the engine had to say: SADB_EXPIRE for a limit that an SA passed.</summary>
     public void Announce(IReadOnlyList<EngineEvent> events, in Now now)
     {
@@ -92,12 +101,6 @@ public sealed class KeyServer(IpsecEngine engine, FillRandom fillRandom, CommitG
             }
         }
     }
-
-    /// <summary>
-    /// Makes a change of the policies that was checked: what protects goes into the guard first, what relaxes into the
-    /// engine first. Null, or why nothing was changed.
-    /// </summary>
-    public Refusal? ChangePolicies(PolicySet next, bool relaxes) => _policies.Change(next, relaxes);
 
     private Answer Decide(KeySession session, PfKeyMessage message, in Now now)
     {

@@ -97,7 +97,7 @@ internal sealed class PolicyRequests(IpsecEngine engine, CommitGuard commitGuard
             ? Answer.Refuse(refusal)
             : new Answer(Audience.All, answer) { Warning = warning };
 
-    // Null, or why nothing was changed.
+    /// <summary>Null, or why nothing was changed.</summary>
     internal Refusal? Change(PolicySet next, bool relaxes)
     {
         PolicySet before = engine.Spd.Current;

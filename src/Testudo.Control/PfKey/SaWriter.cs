@@ -12,7 +12,7 @@ internal static class SaWriter
     // Above it the byte of SADB_EXT_SA cannot say the window where it counts bytes of the bitmap.
     private const int MaxWindowInSa = byte.MaxValue * 8;
 
-    private static readonly int s_places = 12;
+    private const int Places = 12;
 
     /// <summary>What SADB_GET and SADB_DUMP say of an SA: with its keys, while it lives.</summary>
     internal static ImmutableArray<PfKeyExtension> Describe(Sa sa, bool wantsOwn)
@@ -62,7 +62,7 @@ internal static class SaWriter
     /// <summary>The extensions that an answer to SADB_ADD, SADB_UPDATE or SADB_DELETE repeats of its request, in the order of answers: no keys.</summary>
     internal static ImmutableArray<PfKeyExtension> Repeat(PfKeyMessage request)
     {
-        var places = new PfKeyExtension?[s_places];
+        var places = new PfKeyExtension?[Places];
         foreach (PfKeyExtension extension in request.Extensions)
         {
             int place = extension switch
