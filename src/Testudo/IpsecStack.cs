@@ -3,7 +3,6 @@
 
 using System.Security.Cryptography;
 using Testudo.Control.PfKey;
-using Testudo.Crypto;
 using Testudo.Engine;
 using Testudo.Engine.Keys;
 using Testudo.Engine.Policies;
@@ -41,7 +40,7 @@ public sealed class IpsecStack : IAsyncDisposable
             throw new ArgumentException(string.Join("; ", faults), nameof(options));
         }
 
-        Engine = new IpsecEngine(_options.Engine, new Providers([.. _options.Providers]));
+        Engine = new IpsecEngine(_options.Engine, _options.Providers);
         _server = new KeyServer(Engine, RandomNumberGenerator.Fill, policies => _options.Guard?.Invoke(policies));
         Keys = new LocalKeys(_server, _control, static () => HostClock.Now);
     }

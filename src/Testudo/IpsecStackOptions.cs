@@ -1,7 +1,6 @@
 // What a program may choose when it makes a stack.
 
 using Testudo.Crypto;
-using Testudo.Crypto.InBox;
 using Testudo.Engine;
 using Testudo.Host;
 using Testudo.Wire.PfKey;
@@ -15,7 +14,7 @@ public sealed record IpsecStackOptions
     public EngineOptions Engine { get; init; } = new();
 
     /// <summary>Who computes, in order of preference.</summary>
-    public IReadOnlyList<CryptoProvider> Providers { get; init; } = [new InBoxProvider()];
+    public Providers Providers { get; init; } = Providers.Default;
 
     /// <summary>Where passing packets are written, or null.</summary>
     public PacketTap? Capture { get; init; }
@@ -43,11 +42,6 @@ public sealed record IpsecStackOptions
         if (Engine.DefaultLevel is not (PolicyLevel.Use or PolicyLevel.Require))
         {
             faults.Add($"Engine.DefaultLevel is {Engine.DefaultLevel}: it must be Use or Require");
-        }
-
-        if (Providers.Count == 0)
-        {
-            faults.Add("Providers is empty: nobody would compute");
         }
 
         return faults;

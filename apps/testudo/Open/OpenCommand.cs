@@ -5,7 +5,6 @@ using System.Text.Json;
 using Testudo.App.Keys;
 using Testudo.Control.Setkey;
 using Testudo.Crypto;
-using Testudo.Crypto.InBox;
 using Testudo.Engine;
 using Testudo.Offline;
 using Testudo.Wire;
@@ -33,7 +32,7 @@ internal static class OpenCommand
         FileInfo input = parsed.GetRequiredValue(s_input);
         try
         {
-            var offline = new OfflineEngine(new Providers(new InBoxProvider()), checksPolicy: parsed.GetValue(s_policy));
+            var offline = new OfflineEngine(Providers.Default, checksPolicy: parsed.GetValue(s_policy));
             foreach (string file in parsed.GetRequiredValue(s_keys))
             {
                 string text = file == "-" ? Console.In.ReadToEnd() : File.ReadAllText(file);

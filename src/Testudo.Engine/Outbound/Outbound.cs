@@ -69,6 +69,12 @@ internal static partial class OutboundPath
             {
                 ref Packet packet = ref work[me.Jobs[j].Tag];
                 PacketState state = me.States[me.Jobs[j].Tag];
+                if (!me.Jobs[j].Ok)
+                {
+                    packet.Drop = Drop.CryptoFailed;
+                    continue;
+                }
+
                 Finish(ref packet, state);
                 state.Done++;
                 if (state.Done < state.Count)
