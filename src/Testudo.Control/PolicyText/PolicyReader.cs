@@ -195,7 +195,7 @@ internal sealed class PolicyReader(string text, int start, bool endsAtSemicolon)
         if (Current is "/")
         {
             Next();
-            if (Current is not "/" && IsWord && !IsProtocolBeforeSlash)
+            if (Current is not "/" && !AtEnd && !IsProtocolBeforeSlash)
             {
                 if (TryLevel(Current, out _))
                 {
@@ -337,7 +337,7 @@ internal sealed class PolicyReader(string text, int start, bool endsAtSemicolon)
         Next();
         if (colon < 0)
         {
-            if (Current is not "#" || _offset != end)
+            if (Current is not "#" || _offset != end || _position >= text.Length || !char.IsAsciiDigit(text[_position]))
             {
                 return true;
             }

@@ -218,6 +218,7 @@ public sealed partial class SetkeyParser
         }
 
         var token = new Token(TokenKind.Word, error.Offset, error.Length);
-        return error.Offset == _token.Offset ? Fail(error.Message, [.. error.Expected]) : FailAt(token, error.Message, [.. error.Expected]);
+        bool isMissing = error.Offset == _token.Offset && (_token.Kind == TokenKind.End || IsCommandAtLineStart);
+        return isMissing ? Fail(error.Message, [.. error.Expected]) : FailAt(token, error.Message, [.. error.Expected]);
     }
 }

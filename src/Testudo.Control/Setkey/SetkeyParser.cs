@@ -101,7 +101,7 @@ public sealed partial class SetkeyParser
         {
             case SetkeyVerb.Flush or SetkeyVerb.Dump:
                 SaType type = SaType.Unspec;
-                if (_token.Kind != TokenKind.Semicolon)
+                if (_token.Kind is TokenKind.Word or TokenKind.Option && !IsCommandAtLineStart)
                 {
                     if (!TryParseProtocol(out SaProtocol protocol))
                     {

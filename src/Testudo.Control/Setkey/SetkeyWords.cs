@@ -219,7 +219,7 @@ internal static class SetkeyWords
         }
     }
 
-    /// <summary>The known word that a user most likely meant: equal but for case, '_', or two letters; null where none is near.</summary>
+    /// <summary>The known word that a user most likely meant: equal but for case, '_', or a letter or two; null where none is near.</summary>
     public static string? Nearest(ReadOnlySpan<char> word, IEnumerable<string> known)
     {
         if (word.Length is < 3 or > 24)
@@ -228,7 +228,7 @@ internal static class SetkeyWords
         }
 
         string folded = word.ToString().ToLowerInvariant().Replace('_', '-');
-        (string? best, int distance) = (null, Math.Min(3, folded.Length / 2));
+        (string? best, int distance) = (null, folded.Length < 5 ? 2 : 3);
         foreach (string candidate in known)
         {
             int d = Distance(folded, candidate);
@@ -241,21 +241,23 @@ internal static class SetkeyWords
         return best;
     }
 
-    // Levenshtein's distance with two rows.
+    // Letters put in, left out, replaced, or two neighbours exchanged (Damerau's distance).
     private static int Distance(string a, string b)
     {
-        int[] row = [.. Enumerable.Range(0, b.Length + 1)];
-        for (int i = 1; i <= a.Length; i++)
+        int[,] d = new int[a.Length + 1, b.Length + 1];
+        for (int i = 0; i <= a.Length; i++)
         {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.Length; j++)
+            for (int j = 0; j <= b.Length; j++)
             {
-                int cost = Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
-                (diagonal, row[j]) = (row[j], cost);
+                d[i, j] = i == 0 || j == 0 ? i + j
+                    : Math.Min(Math.Min(d[i - 1, j], d[i, j - 1]) + 1, d[i - 1, j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1));
+                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                {
+                    d[i, j] = Math.Min(d[i, j], d[i - 2, j - 2] + 1);
+                }
             }
         }
 
-        return row[b.Length];
+        return d[a.Length, b.Length];
     }
 }
