@@ -12,7 +12,7 @@ internal static class SaWriter
     // Above it the byte of SADB_EXT_SA cannot say the window where it counts bytes of the bitmap.
     private const int MaxWindowInSa = byte.MaxValue * 8;
 
-    private const int Places = 12;
+    private const int Places = 14;
 
     /// <summary>What SADB_GET and SADB_DUMP say of an SA: with its keys, while it lives.</summary>
     internal static ImmutableArray<PfKeyExtension> Describe(Sa sa, bool wantsOwn)
@@ -21,7 +21,11 @@ internal static class SaWriter
         AddHead(sa, to);
         AddLifetime(sa, LifetimeRole.Hard, to);
         AddLifetime(sa, LifetimeRole.Soft, to);
-        to.Add(Current(sa));
+        if (sa.State != SaState.Larval)
+        {
+            to.Add(Current(sa));
+        }
+
         AddEnds(sa, to);
         if (sa.State != SaState.Dead)
         {
@@ -80,6 +84,8 @@ internal static class SaWriter
                 NatTTypeExtension => 9,
                 NatTPortExtension { IsDestination: false } => 10,
                 NatTPortExtension { IsDestination: true } => 11,
+                AddressExtension { Role: AddressRole.NatOriginalInitiator } => 12,
+                AddressExtension { Role: AddressRole.NatOriginalResponder } => 13,
                 _ => -1,
             };
             if (place >= 0)

@@ -32,6 +32,9 @@ internal sealed class Bench
     /// <summary>What the guard was told, one set after the other, and what the engine had then.</summary>
     public List<(string[] Guard, string[] Engine)> Commits { get; } = [];
 
+    /// <summary>What the guard took last.</summary>
+    public string[] GuardHolds { get; private set; } = [];
+
     /// <summary>What the guard answers.</summary>
     public string? GuardFails { get; set; }
 
@@ -123,6 +126,7 @@ internal sealed class Bench
     private string? Commit(IReadOnlyList<Policy> policies)
     {
         Commits.Add((Words(policies), Words(Engine.Spd.All)));
+        GuardHolds = GuardFails is null ? Words(policies) : GuardHolds;
         return GuardFails;
     }
 }
