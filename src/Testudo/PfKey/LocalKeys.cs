@@ -16,7 +16,11 @@ public sealed class LocalKeys
     private readonly Func<Now> _clock;
     private uint _sequence;
 
-    internal LocalKeys(KeyServer server, Lock control, Func<Now> clock)
+    /// <summary>Opens a session with a key server.</summary>
+    /// <param name="server">The key server.</param>
+    /// <param name="control">The lock under which everybody instructs that server.</param>
+    /// <param name="clock">The time.</param>
+    public LocalKeys(KeyServer server, Lock control, Func<Now> clock)
     {
         _server = server;
         _session = server.Open(Dialect.Linux);
