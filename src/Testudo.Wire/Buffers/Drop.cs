@@ -116,7 +116,7 @@ public static class Drops
         Drop.TooLong => ("The packet with its protection is longer than 65535 bytes; its sender was told.", "RFC 791 3.1", "a datagram close to the greatest length", "send shorter datagrams"),
         Drop.NoRoom => ("The buffer has no room left for another header or trailer.", "", "more nested transforms than the headroom allows", "use fewer requests in the policy"),
         Drop.SequenceOverflow => ("The SA has sent its last sequence number.", "RFC 4303 3.3.3", "the SA was not replaced in time", "rekey earlier, or use extended sequence numbers"),
-        Drop.CryptoFailed => ("The crypto library failed; nothing was sent.", "", "the library is out of memory or broken", "choose another provider"),
+        Drop.CryptoFailed => ("The crypto library failed; nothing was sent.", "RFC 4301 5.1", "the library is out of memory or broken", "choose another provider"),
         Drop.NeedsNoProtection => ("The packet needs no protection and this link carries only protected ones.", "RFC 4301 5.1", "the policy was removed while the packet was on its way here", "none needed"),
         Drop.UnknownSpi => ("No SA has this SPI, protocol and destination.", "RFC 4303 3.4.2", "the peer uses an SA that this host does not have (any more)", "add the SA, or restart the key exchange on both sides"),
         Drop.WrongEncapsulation => ("The SA wants UDP encapsulation and the packet has none, or the other way round.", "RFC 3948 2.1", "one side has NAT traversal on and the other off", "give both sides the same esp or esp-udp"),

@@ -13,7 +13,7 @@ public sealed class MutationTests
 {
     private static readonly byte[][] s_seeds =
     [
-        .. Golden.Linux.Select(record => record.Bytes),
+        .. Conversations.Linux.Select(record => record.Bytes),
         .. new[]
         {
             Add(0x1001), Add(0x1001, fill: 90) with { Type = PfKeyType.Update }, Esp(PfKeyType.Get, Aes(0x1001), Source(), Destination()),

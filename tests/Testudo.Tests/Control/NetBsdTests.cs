@@ -83,7 +83,7 @@ public sealed class NetBsdTests
 
     private static IEnumerable<(string Where, PfKeyMessage? Answer, PfKeyError Kernel, int Bytes, PfKeyMessage? Reply, bool IsValid)> Steps()
     {
-        foreach (NetBsdCase one in Golden.NetBsd)
+        foreach (NetBsdCase one in Conversations.NetBsd)
         {
             var bench = new Bench();
             KeySession session = bench.Server.Open(Dialect.NetBsd);

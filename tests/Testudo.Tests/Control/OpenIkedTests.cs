@@ -38,7 +38,7 @@ public sealed class OpenIkedTests
     public void OpenIKEDs_requests_are_done(string file, int unknownSas, int withoutAesCtr)
     {
         var replay = new Replay();
-        Recorded[] records = [.. Golden.Linux.Where(record => record.Where.StartsWith(file, StringComparison.Ordinal))];
+        Recorded[] records = [.. Conversations.Linux.Where(record => record.Where.StartsWith(file, StringComparison.Ordinal))];
         Assert.True(records.Length > 20);
         for (int i = 0; i < records.Length; i++)
         {
@@ -78,7 +78,7 @@ public sealed class OpenIkedTests
             _observer = _bench.Server.Open(Dialect.FreeBsd);
         }
 
-        public Engine.IpsecEngine Engine => _bench.Engine;
+        public global::Testudo.Engine.IpsecEngine Engine => _bench.Engine;
 
         /// <summary>What cannot be done yet, and what follows from it.</summary>
         public List<string> Refused { get; } = [];

@@ -11,7 +11,7 @@ namespace Testudo.Tests.Control;
 
 public sealed class PolicyExchangeTests
 {
-    private const uint FirstId = Engine.Policies.Spd.FirstOwnId;
+    private const uint FirstId = global::Testudo.Engine.Policies.Spd.FirstOwnId;
 
     private readonly Bench _bench = new();
     private readonly KeySession _session;

@@ -39,6 +39,7 @@ public sealed class DropTests
         [Drop.NoRoom] = NoRoom,
         [Drop.SequenceOverflow] = () => Run(Peer(h => h.Add(Make.Sa(0x3000, A, B, suite: Suite.Null) with { LastSequence = uint.MaxValue })), true, s_clear),
         [Drop.NeedsNoProtection] = () => Run(Peer(new EngineOptions { CarriesClear = false }), true, Build.Ipv4("10.8.0.1", B).Udp(7, 9)),
+        [Drop.CryptoFailed] = CryptoFailed,
         [Drop.UnknownSpi] = () => In(Ip(Esp(s_udp, 17, spi: 0x999))),
         [Drop.WrongEncapsulation] = () => In(Build.Ipv4(A, B).Udp(4500, 4500, Esp(s_udp, 17))),
         [Drop.EspTooShort] = () => In(Ip(Esp(s_udp, 17)[..20])),
@@ -152,6 +153,14 @@ public sealed class DropTests
         }
 
         return In(Ip(nested));
+    }
+
+    private static (Host Host, Outcome Outcome) CryptoFailed()
+    {
+        var host = new Host(new BrokenProvider());
+        host.Add(Make.Sa(0x1000, A, B, suite: Suite.Null));
+        host.Add(Make.Policy(PolicyDirection.Out, A, B));
+        return (host, host.Out(s_clear));
     }
 
     private static (Host Host, Outcome Outcome) LinkFull()

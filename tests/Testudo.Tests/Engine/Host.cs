@@ -42,8 +42,13 @@ internal sealed class Host : IDisposable
     private ulong _mask = 0x0123456789ABCDEF;
 
     public Host(EngineOptions? options = null, params string[] addresses)
+        : this(new InBoxProvider(), options, addresses)
     {
-        Engine = new IpsecEngine(options ?? new EngineOptions { Mtu = 65535 }, new Providers(new InBoxProvider()));
+    }
+
+    public Host(CryptoProvider provider, EngineOptions? options = null, params string[] addresses)
+    {
+        Engine = new IpsecEngine(options ?? new EngineOptions { Mtu = 65535 }, new Providers(provider));
         Engine.SetLocalAddresses(addresses.Select(Address.Parse));
         Worker = Engine.NewWorker();
     }

@@ -237,9 +237,9 @@ public class SetkeyErrorTests
         SetkeyScript script = SetkeyParser.Parse("add two one esp 500 -E null; spdadd one[http] one tcp -P out none; spdadd one one quic -P in none; delete fe80::1%em0 fe80::2%7 ah 9;", "f", lookups);
         Assert.Empty(script.Errors);
         Assert.Equal([2, 1, 1, 1], script.Commands.Select(static c => c.Messages.Length));
-        Assert.Equal(80, script.Commands[1].Messages[0].Find(Wire.PfKey.AddressRole.Source)!.Port);
-        Assert.Equal(200, script.Commands[2].Messages[0].Find(Wire.PfKey.AddressRole.Source)!.Protocol);
-        Assert.Equal((3u, 7u), (script.Commands[3].Messages[0].Find(Wire.PfKey.AddressRole.Source)!.Scope, script.Commands[3].Messages[0].Find(Wire.PfKey.AddressRole.Destination)!.Scope));
+        Assert.Equal(80, script.Commands[1].Messages[0].Find(global::Testudo.Wire.PfKey.AddressRole.Source)!.Port);
+        Assert.Equal(200, script.Commands[2].Messages[0].Find(global::Testudo.Wire.PfKey.AddressRole.Source)!.Protocol);
+        Assert.Equal((3u, 7u), (script.Commands[3].Messages[0].Find(global::Testudo.Wire.PfKey.AddressRole.Source)!.Scope, script.Commands[3].Messages[0].Find(global::Testudo.Wire.PfKey.AddressRole.Destination)!.Scope));
 
         Assert.Contains("has 3 addresses", SetkeyParser.Parse("spdadd two one any -P out none;", "f", lookups).Errors[0].Message, StringComparison.Ordinal);
         Assert.Contains("the host 'none' is not known", SetkeyParser.Parse("add none one esp 500 -E null;", "f", lookups).Errors[0].Message, StringComparison.Ordinal);
