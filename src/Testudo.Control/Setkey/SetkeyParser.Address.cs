@@ -128,8 +128,8 @@ public sealed partial class SetkeyParser
             return true;
         }
 
-        return Fail(_lookups.Interfaces is null ? $"the zone {SetkeyWords.Shown(zone)} is to be a number here: names of interfaces are not looked up"
-            : $"there is no interface {SetkeyWords.Shown(name)}");
+        return Fail(_lookups.Interfaces is null ? $"the zone of {ShownToken()} is to be a number here: names of interfaces are not looked up"
+            : $"there is no interface for the zone of {ShownToken()}");
     }
 
     // "[" port "]", and nothing where no bracket stands.
@@ -175,11 +175,11 @@ public sealed partial class SetkeyParser
                 return true;
             }
 
-            return FailAt(token, $"the service {SetkeyWords.Shown(word)} is not known", "a number up to 65535", "any");
+            return FailAt(token, $"the service {Shown(token)} is not known", "a number up to 65535", "any");
         }
 
         string why = word.ContainsAnyExceptInRange('0', '9') ? (char.IsAsciiLetter(word[0]) ? ", and names of services are not looked up here" : "") : ": it is above 65535";
-        return FailAt(token, $"{SetkeyWords.Shown(word)} is no port{why}", "a number up to 65535", "any");
+        return FailAt(token, $"{Shown(token)} is no port{why}", "a number up to 65535", "any");
     }
 
     /// <summary>Reads a decimal or 0x number; the current word must be one.</summary>

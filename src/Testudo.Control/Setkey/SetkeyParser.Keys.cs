@@ -73,7 +73,8 @@ public sealed partial class SetkeyParser
             return Fail(isCipher ? $"'{other.Name}' authenticates: it belongs behind -A" : $"'{other.Name}' encrypts: it belongs behind -E", names);
         }
 
-        return Fail($"{ShownToken()} is no {kind} algorithm{Hint(names)}", names);
+        string shown = _token.Kind == TokenKind.Word && !SetkeyWords.LooksLikeAlgorithm(Word) ? $"this word of {_token.Length} characters" : ShownToken();
+        return Fail($"{shown} is no {kind} algorithm{Hint(names)}", names);
     }
 
     private static IEnumerable<string> Names(IReadOnlyList<AlgorithmWord> table) => table.Select(static a => a.Name);

@@ -59,7 +59,7 @@ public sealed partial class SetkeyParser
 
         if (range.Addresses.Count > 1)
         {
-            return FailAt(range.Word, $"{SetkeyWords.Shown(TextOf(range.Word))} has {range.Addresses.Count} addresses: a policy needs one, write it as a number");
+            return FailAt(range.Word, $"{Shown(range.Word)} has {range.Addresses.Count} addresses: a policy needs one, write it as a number");
         }
 
         if (_token.Kind == TokenKind.Slash)
@@ -218,6 +218,11 @@ public sealed partial class SetkeyParser
         }
 
         var token = new Token(TokenKind.Word, error.Offset, error.Length);
+        if (token.EndOffset <= _text.Length && Shown(token).StartsWith("a word", StringComparison.Ordinal))
+        {
+            error = error with { Message = "this word may be of a key, and does not belong into a policy" };
+        }
+
         bool isMissing = error.Offset == _token.Offset && (_token.Kind == TokenKind.End || IsCommandAtLineStart);
         return isMissing ? Fail(error.Message, [.. error.Expected]) : FailAt(token, error.Message, [.. error.Expected]);
     }

@@ -25,6 +25,7 @@ public sealed partial class SetkeyParser
     private readonly List<SetkeyError> _errors = [];
     private readonly List<SetkeyError> _warnings = [];
     private readonly bool _isShellScript;
+    private List<(int Start, int End, string Mask)>? _secrets;
     private Token _token;
     private Token _previous;
     private Token _first;
@@ -196,8 +197,16 @@ public sealed partial class SetkeyParser
         TokenKind.End => "the end of the script",
         TokenKind.Semicolon => "the end of the command (';')",
         TokenKind.Bad => "this character",
-        _ => SetkeyWords.Shown(Word),
+        _ => Shown(_token),
     };
+
+    // Looks and place both tell a key: a word may be the rest of one that was torn apart.
+    private string Shown(Token token)
+    {
+        _secrets ??= SetkeySecrets.Find(_text);
+        return _secrets.Exists(secret => secret.Start < token.EndOffset && token.Offset < secret.End) && !SetkeyWords.LooksLikeKey(TextOf(token)) && token.Kind != TokenKind.Quoted
+            ? $"a word of {token.Length} characters that may be of a key" : SetkeyWords.Shown(TextOf(token));
+    }
 
     private string Hint(IEnumerable<string> known) =>
         _token.Kind is TokenKind.Word or TokenKind.Option && SetkeyWords.Nearest(Word, known) is { } near ? $" (did you mean '{near}'?)" : "";
@@ -208,7 +217,7 @@ public sealed partial class SetkeyParser
         if (_token.Kind == TokenKind.Bad)
         {
             string? explanation = Word is ['"'] ? "this quote is never closed" : SetkeyWords.ExplainCharacter(_text, _token.Offset)?.Message;
-            return FailAt(_token, explanation ?? $"{SetkeyWords.Shown(Word)} has no meaning here", expected);
+            return FailAt(_token, explanation ?? $"{Shown(_token)} has no meaning here", expected);
         }
 
         if (_token.Offset != _first.Offset && (_token.Kind == TokenKind.End || IsCommandAtLineStart))

@@ -1,5 +1,6 @@
 // The words of setkey's language: commands, protocols, algorithms with their key lengths; and how a user's word is shown.
 
+using System.Buffers;
 using System.Globalization;
 using Testudo.Wire.PfKey;
 
@@ -45,6 +46,8 @@ internal sealed record AlgorithmWord(string Name, byte Number, int MinBits, int 
 
 internal static class SetkeyWords
 {
+    private static readonly SearchValues<char> s_nameCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789-_");
+
     private const string SaltNote = "the last 32 bits are the salt";
 
     public static IReadOnlyList<(string Name, SetkeyVerb Verb)> Verbs { get; } =
@@ -147,16 +150,33 @@ internal static class SetkeyWords
     /// <summary>True for text that may be a key by its looks: it is shown nowhere.</summary>
     public static bool LooksLikeKey(ReadOnlySpan<char> word)
     {
-        bool hasPrefix = word.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
-        ReadOnlySpan<char> digits = hasPrefix ? word[2..] : word;
-        int hexDigits = 0;
-        foreach (char c in digits)
+        int run = 0;
+        for (int i = 0; i < word.Length; i++)
         {
-            hexDigits += char.IsAsciiHexDigit(c) ? 1 : 0;
+            run = char.IsAsciiHexDigit(word[i]) ? run + 1 : 0;
+
+            // An SPI has at most 8 digits behind 0x; an IPv6 address has colons between its groups.
+            int start = i - run;
+            bool hasPrefix = start >= 1 && word[start] is 'x' or 'X' && word[start - 1] == '0';
+            if (run >= (hasPrefix ? 9 : 16))
+            {
+                return true;
+            }
         }
 
-        // An SPI has at most 8 digits; an IPv6 address has colons between its groups.
-        return (hasPrefix && digits.Length > 8) || (hexDigits >= 16 && digits.IndexOf(':') < 0 && hexDigits * 4 >= digits.Length * 3);
+        // Mistyped within: 0x and much behind it that is not all digits.
+        return word.Length > 10 && word.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>True for a wrong word that may be shown where an algorithm belongs; another may be a key whose algorithm was left out.</summary>
+    public static bool LooksLikeAlgorithm(ReadOnlySpan<char> word)
+    {
+        if (word.Length <= 12 && !word.ContainsAnyExcept(s_nameCharacters))
+        {
+            return true;
+        }
+
+        return Nearest(word, Encryption.Concat(Authentication).Select(static a => a.Name)) is not null;
     }
 
     /// <summary>A user's word between quotes, for a message: shortened, without control characters, and never a key.</summary>

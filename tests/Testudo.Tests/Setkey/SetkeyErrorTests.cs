@@ -55,7 +55,7 @@ public class SetkeyErrorTests
         { "add «-5» 10.0.0.1 10.0.0.2 esp 500 -E null;", "'-5' does not belong before the addresses", "-4" },
         { "add 10.0.0.1«/»24 10.0.0.2 esp 500 -E null;", "prefixes are for policies", "" },
         { "add 10.0.0.1[«500»] 10.0.0.2 esp 500 -E null;", "only an SA of esp-udp has ports", "" },
-        { "add fe80::1%em0 fe80::2 esp 500 -E null;".Replace("fe80::1%em0", "«fe80::1%em0»", StringComparison.Ordinal), "the zone '%em0' is to be a number here", "" },
+        { "add fe80::1%em0 fe80::2 esp 500 -E null;".Replace("fe80::1%em0", "«fe80::1%em0»", StringComparison.Ordinal), "the zone of 'fe80::1%em0' is to be a number here", "" },
         { "spdadd 10.0.0.0/«33» 10.0.0.2 any -P out none;", "the prefix length is at most 32", "" },
         { "spdadd 10.0.0.0/«255.0.0.0» 10.0.0.2 any -P out none;", "is a mask: write the number of leading bits", "a number" },
         { "spdadd 10.0.0.1[«65536»] 10.0.0.2 tcp -P out none;", "'65536' is no port: it is above 65535", "any" },
