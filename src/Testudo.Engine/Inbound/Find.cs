@@ -3,6 +3,7 @@
 using System.Buffers.Binary;
 using Testudo.Engine.Keys;
 using Testudo.Wire;
+using Testudo.Wire.PfKey;
 
 namespace Testudo.Engine.Inbound;
 
@@ -63,7 +64,7 @@ internal static partial class InboundPath
         packet.Spi = BinaryPrimitives.ReadUInt32BigEndian(upper);
         packet.Sequence = BinaryPrimitives.ReadUInt32BigEndian(upper[4..]);
         sa = engine.Sad.Find(packet.Spi, IpProtocol.Esp, state.Info.Destination);
-        if (sa is null || !sa.IsUsable)
+        if (sa is null || sa.State == SaState.Larval)
         {
             return isForOthers && sa is null ? Drop.None : Drop.UnknownSpi;
         }

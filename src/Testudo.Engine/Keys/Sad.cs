@@ -28,8 +28,17 @@ public sealed class Sad
     public IReadOnlyList<Address> Destinations() => [.. _byIdentity.Keys.Select(static identity => identity.Destination).Distinct()];
 
     /// <summary>The SA that a packet names (RFC 4303, 3.4.2); null where there is none.</summary>
-    public Sa? Find(uint spi, IpProtocol protocol, in Address destination) =>
-        _byIdentity.TryGetValue(new Identity(spi, protocol, destination), out Sa? sa) ? sa : null;
+    public Sa? Find(uint spi, IpProtocol protocol, in Address destination)
+    {
+        var identity = new Identity(spi, protocol, destination);
+        Sa? sa;
+        do
+        {
+            _byIdentity.TryGetValue(identity, out sa);
+        }
+        while (sa is { State: SaState.Dead }); // it died between the look and now: its successor, or nothing, is there
+        return sa;
+    }
 
     /// <summary>
     /// The SA to send by between two addresses: of the mode asked for before one of mode any, usable, with the reqid
@@ -37,11 +46,24 @@ public sealed class Sad
     /// </summary>
     public Sa? FindForSending(IpProtocol protocol, in Address source, in Address destination, IpsecMode mode, uint reqid)
     {
-        if (!_byPair.TryGetValue(new Pair(protocol, source, destination), out Sa[]? group))
+        var pair = new Pair(protocol, source, destination);
+        Sa[]? group = null;
+        while (_byPair.TryGetValue(pair, out Sa[]? now) && now != group)
         {
-            return null;
+            group = now;
+            if (Choose(group, mode, reqid) is { } sa)
+            {
+                return sa;
+            }
+
+            // None, or it died while we looked and its successor is in a new group: look again.
         }
 
+        return null;
+    }
+
+    private Sa? Choose(Sa[] group, IpsecMode mode, uint reqid)
+    {
         Sa? any = null;
         for (int i = 0; i < group.Length; i++)
         {

@@ -125,7 +125,7 @@ public sealed class SaTests
             }
         });
         reader.Start();
-        for (int i = 0; i < 3000 || Volatile.Read(ref looks) < 10_000; i++)
+        for (int i = 0; i < 20_000 || Volatile.Read(ref looks) < 10_000; i++)
         {
             sa = a.Engine.UpdateSa(sa, Make.Sa(0x1000, A, B), a.NextMask(), a.Now, out _)!;
             a.Engine.Tick(a.Now);
