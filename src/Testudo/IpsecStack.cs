@@ -48,6 +48,9 @@ public sealed class IpsecStack : IAsyncDisposable
     /// <summary>Something happened: an SA expired, or was wanted. Raised by the control thread.</summary>
     public event Action<EngineEvent>? Happened;
 
+    /// <summary>Messages may wait in PF_KEY sessions that nobody asked for: an SA expired.</summary>
+    internal event Action? Announced;
+
     /// <summary>The engine: databases and counters, to be read.</summary>
     public IpsecEngine Engine { get; }
 
@@ -228,6 +231,11 @@ public sealed class IpsecStack : IAsyncDisposable
                 Now now = HostClock.Now;
                 events = Engine.Tick(now);
                 _server.Announce(events, now);
+            }
+
+            if (events.Count > 0)
+            {
+                Announced?.Invoke();
             }
 
             foreach (EngineEvent happened in events)

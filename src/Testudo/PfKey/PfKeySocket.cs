@@ -33,6 +33,7 @@ public sealed class PfKeySocket : IDisposable
         }
 
         _listener.Listen(64);
+        stack.Announced += WakeWriters;
         new Thread(Accept) { Name = "testudo pfkey", IsBackground = true }.Start();
     }
 
@@ -46,6 +47,7 @@ public sealed class PfKeySocket : IDisposable
             clients = [.. _clients];
         }
 
+        _stack.Announced -= WakeWriters;
         File.Delete(_path);
         _listener.Dispose();
         Array.ForEach(clients, static client => client.Close());
