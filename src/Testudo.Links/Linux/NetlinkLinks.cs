@@ -16,7 +16,7 @@ public sealed record NetworkDevice(int Index, string Name, int Mtu, bool IsUp);
 public sealed unsafe partial class Netlink
 {
     private const ushort GetLink = 18, SetLink = 19;
-    private const ushort LinkName = 3, LinkMtu = 4, LinkFamilies = 26;
+    private const ushort LinkName = 3, LinkMtu = 4, LinkQueueLength = 13, LinkFamilies = 26;
     private const uint FlagUp = 1;
 
     /// <summary>All devices of the namespace.</summary>
@@ -47,6 +47,15 @@ public sealed unsafe partial class Netlink
         WriteDevice(message, IndexOf(device), 0);
         message.Attribute(LinkMtu, (uint)mtu);
         Do(message, $"set the MTU of {device} to {mtu}");
+    }
+
+    /// <summary>Sets how many packets may wait in a device (ip link set DEVICE txqueuelen PACKETS).</summary>
+    public void SetQueueLength(string device, int packets)
+    {
+        NetlinkWriter message = Message(SetLink, Acknowledge);
+        WriteDevice(message, IndexOf(device), 0);
+        message.Attribute(LinkQueueLength, (uint)packets);
+        Do(message, $"set the queue of {device} to {packets} packets");
     }
 
     /// <summary>Brings a device up or down.</summary>

@@ -10,7 +10,11 @@ namespace Testudo.Links;
 /// <summary>How to make a TUN device.</summary>
 /// <param name="Name">The device's name, up to 15 bytes; "testudo%d" lets the kernel choose the number.</param>
 /// <param name="Mtu">Bytes of the longest packet, 68 to 65535. At 65535 the kernel never fragments before the device.</param>
-public sealed record TunOptions(string Name, int Mtu = 65535);
+/// <param name="Queue">
+/// Packets that may wait to be read; what comes then is lost. A sender in this host hears of no queue before it overflows,
+/// so that TCP fills it with its window: the kernel's 500 packets are less than Linux's usual greatest window (4 MiB).
+/// </param>
+public sealed record TunOptions(string Name, int Mtu = 65535, int Queue = 4096);
 
 /// <summary>A link to this host's IP stack by a TUN device of one queue. It is neither persistent nor brought up here.</summary>
 public sealed unsafe class TunLink : DescriptorLink
@@ -36,6 +40,7 @@ public sealed unsafe class TunLink : DescriptorLink
             Device = Marshal.PtrToStringUTF8((nint)request.Name)!;
             using var netlink = new Netlink();
             netlink.SetMtu(Device, options.Mtu);
+            netlink.SetQueueLength(Device, options.Queue);
         }
         catch
         {
