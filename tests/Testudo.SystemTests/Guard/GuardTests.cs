@@ -57,7 +57,9 @@ public sealed partial class GuardTests
             Policy(PolicyDirection.In, "10.9.0.1/32", "10.9.0.2/32"),
             Policy(PolicyDirection.In, "fd09::1/128", "fd09::2/128"),
             Policy(PolicyDirection.In, "10.9.0.4/32", "0.0.0.0/0", IpProtocol.Udp, 5000, level: PolicyLevel.Require),
-            Policy(PolicyDirection.In, "10.9.0.5/32", "0.0.0.0/0", level: PolicyLevel.Use)));
+            Policy(PolicyDirection.In, "10.9.0.5/32", "0.0.0.0/0", level: PolicyLevel.Use),
+            Policy(PolicyDirection.In, "fd09::6/128", "::/0", IpProtocol.Udp, 5000, PolicyAction.None), // needs defragmentation
+            Policy(PolicyDirection.In, "fd09::6/128", "::/0")));
         using Socket udp = host.Do(() => Bound(AddressFamily.InterNetworkV6, SocketType.Dgram, ProtocolType.Udp, 5000));
         using Socket other = host.Do(() => Bound(AddressFamily.InterNetworkV6, SocketType.Dgram, ProtocolType.Udp, 5001));
         using Socket raw = host.Do(() => Bound(AddressFamily.InterNetwork, SocketType.Raw, ProtocolType.Udp, 0));
@@ -80,12 +82,14 @@ public sealed partial class GuardTests
             out(IP(src="10.9.0.4", dst="10.9.0.2") / u("good other port", 5001))
             out(IP(src="10.9.0.5", dst="10.9.0.2") / u("good level use"))
             out(IPv6(src="fd09::3", dst="fd09::2") / u("good v6"))
+            out(IPv6(src="fd09::6", dst="fd09::2") / u("bad v6 port", 5001))
+            for f in fragment6(IPv6(src="fd09::6", dst="fd09::2") / IPv6ExtHdrFragment(id=13) / u("good v6 fragments with ports" + "x"*2000), 600): out(f)
             for f in fragment(IP(src="10.9.0.3", dst="10.9.0.2", id=12) / u("good fragments" + "x"*2000), 500): out(f)
             out(IP(src="10.9.0.3", dst="10.9.0.2") / u("good last"))
             """);
 
         List<string> received = ReadUntil(udp, "good last");
-        Assert.Equal(["good fragments", "good last", "good level use", "good v6"], received.Select(static t => t.TrimEnd('x')).Order(StringComparer.Ordinal));
+        Assert.Equal(["good fragments", "good last", "good level use", "good v6", "good v6 fragments with ports"], received.Select(static t => t.TrimEnd('x')).Order(StringComparer.Ordinal));
         Assert.Equal(["good other port"], ReadUntil(other, "good other port"));
         Assert.DoesNotContain(ReadUntil(raw, "good last"), static text => text.Contains("bad", StringComparison.Ordinal));
 
