@@ -44,6 +44,7 @@ internal sealed record AlgorithmWord(string Name, byte Number, int MinBits, int 
 
 internal static partial class SetkeyWords
 {
+    private const string CcmNote = "the last 24 bits are the salt";
     private const string SaltNote = "the last 32 bits are the salt";
 
     public static IReadOnlyList<(string Name, SetkeyVerb Verb)> Verbs { get; } =
@@ -61,7 +62,10 @@ internal static partial class SetkeyWords
         new("null", 11, 0, 2048, 8), new("aes-ctr", 13, 160, 288, Note: SaltNote), new("aes-gmac", 23, 160, 288, Note: SaltNote),
         new("aes-gcm-8", 18, 160, 288, Note: SaltNote), new("aes-gcm-12", 19, 160, 288, Note: SaltNote),
         new("camellia-cbc", 22, 128, 256), new("3des-cbc", 3, 192, 192), new("des-cbc", 2, 64, 64),
-        new("blowfish-cbc", 7, 40, 448, 8), new("cast128-cbc", 6, 40, 128, 8), new("twofish-cbc", 253, 128, 256), new("serpent-cbc", 252, 128, 256),
+        new("blowfish-cbc", 7, 40, 448, 8), new("cast128-cbc", 6, 40, 128, 8), new("twofish-cbc", 253, 128, 256), new("serpent-cbc", 252, 128, 256), new("skipjack", 250, 80, 80),
+
+        // RFC 4309, 4: three bytes of salt.
+        new("aes-ccm-8", 14, 152, 280, Note: CcmNote), new("aes-ccm-12", 15, 152, 280, Note: CcmNote), new("aes-ccm-16", 16, 152, 280, Note: CcmNote),
         new("des-deriv", 2, 64, 64, Flags: SaFlags.Derivation), new("des-32iv", 2, 64, 64, Flags: SaFlags.Iv4b),
         new("simple", 11, 0, 2048, 8),
 

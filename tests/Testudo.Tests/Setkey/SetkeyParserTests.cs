@@ -27,6 +27,9 @@ public class SetkeyParserTests
     [InlineData("aes-cbc", 12, 32)]
     [InlineData("rijndael-cbc", 12, 16)]
     [InlineData("aes-ctr", 13, 20)]
+    [InlineData("aes-ccm-8", 14, 19)]
+    [InlineData("aes-ccm-12", 15, 27)]
+    [InlineData("aes-ccm-16", 16, 35)]
     [InlineData("aes-gcm-8", 18, 20)]
     [InlineData("aes-gcm-12", 19, 20)]
     [InlineData("aes-gcm-16", 20, 36)]
@@ -156,5 +159,41 @@ public class SetkeyParserTests
         PfKeyMessage message = One("update 10.0.0.1 10.0.0.2 esp 500 -lh 60;");
         Assert.Null(message.Find(KeyRole.Encrypt));
         Assert.Equal((60ul, 0ul), (message.Find(LifetimeRole.Hard)!.AddTime, message.Find(LifetimeRole.Soft)!.AddTime));
+    }
+
+    [Fact]
+    public void Every_SA_of_the_recorded_traffic_can_be_said()
+    {
+        int count = 0;
+        HashSet<string> unsaid = [];
+        foreach (Golden.GoldenSa sa in Golden.GoldenCases.All.SelectMany(static c => c.Sas))
+        {
+            SetkeyScript script = SetkeyParser.Parse(sa.ToSetkey(), "f");
+            if (!script.Errors.IsEmpty)
+            {
+                unsaid.Add(script.Errors[0].Message);
+                continue;
+            }
+
+            PfKeyMessage message = Assert.Single(SetkeyKernel.Messages(script));
+            Assert.Equal((sa.Spi, sa.RequestId), (message.Find<SaExtension>()!.Spi, message.Find<Sa2Extension>()!.Reqid));
+            Assert.Equal(sa.AuthKey, message.Find(KeyRole.Auth)?.Key ?? []);
+            Assert.Equal((sa.Esn, sa.LastSequence), (message.Find<TestudoExtension>()!.ExtendedSequence ?? false, message.Find<TestudoExtension>()!.LastSequence ?? 0));
+            count++;
+        }
+
+        Assert.True(count > 100);
+
+        // AES-CMAC has no number in anyone's PF_KEY.
+        Assert.Equal(["'aes-cmac' is no authentication algorithm"], unsaid);
+    }
+
+    [Fact]
+    public void A_script_of_fifty_thousand_commands_is_read_in_one_go()
+    {
+        string script = string.Concat(Enumerable.Range(256, 50_000).Select(static spi => $"add 10.0.0.1 10.0.0.2 esp {spi} -E aes-cbc 0x00112233445566778899aabbccddeeff -A hmac-sha1 0x0102030405060708090a0b0c0d0e0f1011121314;\n"));
+        SetkeyScript read = SetkeyParser.Parse(script, "f");
+        Assert.Empty(read.Errors);
+        Assert.Equal(50_000, read.Commands[^1].Line);
     }
 }
