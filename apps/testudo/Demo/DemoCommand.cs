@@ -14,6 +14,7 @@ namespace Testudo.App.Demo;
 
 internal static class DemoCommand
 {
+    private const string Interrupted = "interrupted";
     private static readonly Option<bool> s_json = new("--json") { Description = "the account as one JSON document" };
     private static readonly Option<string?> s_inner = new("--inner") { Hidden = true };
 
@@ -132,7 +133,7 @@ internal static class DemoCommand
                 return null;
             }
 
-            fault = e is OperationCanceledException ? "interrupted" : e.Message;
+            fault = e is OperationCanceledException ? Interrupted : e.Message;
         }
         catch (Exception)
         {
@@ -141,7 +142,7 @@ internal static class DemoCommand
         }
 
         demo?.Dispose();
-        bool hasFiles = fault is null && TryLook(tell, folder, marker, sas, ref fault);
+        bool hasFiles = fault != Interrupted && TryLook(tell, folder, marker, sas, ref fault);
         demo?.CheckTidy();
         return Finish(tell, NamespaceDemo.Claims, start, hosts, hasFiles, fault);
     }
@@ -162,10 +163,10 @@ internal static class DemoCommand
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            fault = e is OperationCanceledException ? "interrupted" : e.Message;
+            fault = e is OperationCanceledException ? Interrupted : e.Message;
         }
 
-        bool hasFiles = fault is null && TryLook(tell, folder, marker, sas, ref fault);
+        bool hasFiles = fault != Interrupted && TryLook(tell, folder, marker, sas, ref fault);
         return Finish(tell, MemoryDemo.Claims, start, hosts, hasFiles, fault);
     }
 
@@ -183,6 +184,11 @@ internal static class DemoCommand
 
     private static bool TryLook(DemoTeller tell, string folder, byte[] marker, IReadOnlyList<PairSa> sas, ref string? fault)
     {
+        if (!File.Exists(Path.Combine(folder, "a.pcapng")) || !File.Exists(Path.Combine(folder, "b.pcapng")))
+        {
+            return false;
+        }
+
         try
         {
             CaptureCount count = DemoFiles.Merge(
@@ -196,7 +202,7 @@ internal static class DemoCommand
         }
         catch (Exception e) when (e is IOException or FormatException)
         {
-            fault = $"the captures could not be read: {e.Message}";
+            fault ??= $"the captures could not be read: {e.Message}";
             return false;
         }
     }
