@@ -1,12 +1,14 @@
 // JSON of this program, generated at compile time: no reflection.
 
 using System.Text.Json.Serialization;
+using Testudo.App.Demo;
 using Testudo.App.Open;
 using Testudo.App.Up;
 
 namespace Testudo.App;
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(DemoAccount))]
 [JsonSerializable(typeof(FrameLine))]
 [JsonSerializable(typeof(Status))]
 internal sealed partial class AppJson : JsonSerializerContext;

@@ -2,8 +2,10 @@
 
 using System.CommandLine;
 using Testudo.App;
+using Testudo.App.Demo;
 using Testudo.App.Open;
 using Testudo.App.Keys;
+using Testudo.App.Pair;
 using Testudo.App.Up;
 
 if (CalledAs.Name() == "setkey")
@@ -23,6 +25,8 @@ var root = new RootCommand("IPsec in userspace: ESP, PF_KEY and setkey where the
     ApiCommands.MakeStatus(),
     ApiCommands.MakeConfirm(),
     OpenCommand.Make(),
+    PairCommand.Make(),
+    DemoCommand.Make(),
 
     // Here for its line in the help; its words never reach this parser.
     new Command("setkey", "keys and policies, in setkey's own language"),

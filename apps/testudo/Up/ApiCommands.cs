@@ -98,7 +98,7 @@ internal static class ApiCommands
     }
 
     // A plain socket: HttpClient would cost start time.
-    private static Status Ask(string path, string method, string resource)
+    internal static Status Ask(string path, string method, string resource)
     {
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         socket.Connect(new UnixDomainSocketEndPoint(path));

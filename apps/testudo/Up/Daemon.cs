@@ -38,7 +38,7 @@ internal sealed class Daemon : IAsyncDisposable
                 Links = options.Links,
             },
             engine);
-        _tap = options.Capture is { } file ? new PacketTap(file.Create(), "testudo") : null;
+        _tap = options.Capture is { } file ? new PacketTap(file.Create(), "testudo", options.CaptureLimit) : null;
         Stack = new IpsecStack(new IpsecStackOptions { Engine = engine, Capture = _tap, Guard = _host is null ? null : _host.CommitGuard });
         try
         {

@@ -9,7 +9,7 @@ namespace Testudo.App.Up;
 
 /// <summary>What "up" was asked for.</summary>
 internal sealed record UpOptions(
-    ImmutableArray<string> Files, ImmutableArray<HostLink> Links, string PfKeyPath, string ApiPath, int Instance, int ConfirmSeconds, FileInfo? Capture)
+    ImmutableArray<string> Files, ImmutableArray<HostLink> Links, string PfKeyPath, string ApiPath, int Instance, int ConfirmSeconds, FileInfo? Capture, long CaptureLimit)
 {
     public static Option<string[]> File { get; } = new("--file", "-f") { Description = "a setkey file to begin with; may be repeated" };
 
@@ -28,6 +28,12 @@ internal sealed record UpOptions(
     public static Option<int> Confirm { get; } = new("--confirm") { Description = "undo everything after so many seconds unless \"testudo confirm\" comes" };
 
     public static Option<FileInfo?> CaptureFile { get; } = new("--capture") { Description = "write what passes to this pcapng file: wire side and clear side, drops by name" };
+
+    public static Option<long> Limit { get; } = new("--capture-limit")
+    {
+        Description = "bytes of capture; beyond them only what is dropped is written",
+        DefaultValueFactory = static _ => long.MaxValue,
+    };
 
     /// <summary>A file locked while an instance lives. Named after the network namespace, where its routes and rules are.</summary>
     public static string LockFile(int instance)
@@ -77,7 +83,8 @@ internal sealed record UpOptions(
             ForInstance(parsed.GetValue(Api), SocketPaths.Api, instance),
             instance,
             parsed.GetValue(Confirm),
-            parsed.GetValue(CaptureFile));
+            parsed.GetValue(CaptureFile),
+            parsed.GetValue(Limit));
     }
 
     /// <summary>A socket's path: as given, or the usual one with the instance's number in it.</summary>

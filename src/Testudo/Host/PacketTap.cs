@@ -10,13 +10,19 @@ public sealed class PacketTap : IDisposable
 {
     private readonly Stream _stream;
     private readonly PcapngWriter _writer;
+    private readonly long _limit;
     private readonly int _wire;
     private readonly int _clear;
+    private volatile bool _full;
     private bool _failed;
 
     /// <summary>A capture whose interfaces are called NAME-wire and NAME-clear.</summary>
-    public PacketTap(Stream stream, string name)
+    /// <param name="stream">Where to.</param>
+    /// <param name="name">What the interfaces' names begin with.</param>
+    /// <param name="limit">Bytes of capture; beyond them only what is dropped is written, up to as many again.</param>
+    public PacketTap(Stream stream, string name, long limit = long.MaxValue)
     {
+        _limit = limit;
         _stream = stream;
         _writer = new PcapngWriter(stream, hardware: null, os: null, application: "testudo");
         _wire = _writer.AddInterface(name + "-wire", LinkType.Raw, "protected side");
@@ -50,6 +56,11 @@ public sealed class PacketTap : IDisposable
     /// <summary>Writes what leaves: to the wire, or to the clear side.</summary>
     internal void WriteLeaving(Batch batch, bool wireSide)
     {
+        if (_full)
+        {
+            return;
+        }
+
         long time = (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100;
         lock (_writer)
         {
@@ -73,9 +84,15 @@ public sealed class PacketTap : IDisposable
 
     private void Write(bool wireSide, long time, ReadOnlySpan<byte> bytes, Drop drop, CaptureDirection direction)
     {
+        if (_full && (drop == Drop.None || _writer.Length - _limit > _limit))
+        {
+            return;
+        }
+
         try
         {
             _writer.Write(wireSide ? _wire : _clear, time, bytes, drop == Drop.None ? null : Drops.Name(drop), direction: direction);
+            _full = _writer.Length >= _limit;
         }
         catch (IOException)
         {
