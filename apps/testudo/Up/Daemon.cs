@@ -29,7 +29,7 @@ internal sealed class Daemon : IAsyncDisposable
         _options = options;
         _ending = ending;
         _confirmed = options.ConfirmSeconds <= 0;
-        var engine = new EngineOptions { CarriesClear = options.Links.IsEmpty };
+        var engine = new EngineOptions();
         _host = options.Links.IsEmpty ? null : new LinuxHost(
             new LinuxHostOptions
             {

@@ -10,9 +10,6 @@
 // find that the way back leads into the TUN.
 // Failing closed: when the TUN vanishes, its routes vanish, and the prohibiting routes answer what is marked.
 
-using System.Globalization;
-using System.Text;
-using Microsoft.Win32.SafeHandles;
 using Testudo.Wire;
 
 namespace Testudo.Links;
@@ -23,13 +20,13 @@ public sealed class HostJoin : IDisposable
     // The kernel's greatest metric but one step: behind everything that anybody adds.
     private const uint LastMetric = 4278198272;
     private readonly HostJoinOptions _options;
-    private readonly SafeFileHandle _lock;
+    private readonly InstanceLock _lock;
     private readonly Netlink _netlink;
     private readonly List<Route> _lastResort = [];
     private readonly List<IpFamily> _families;
     private bool _left;
 
-    private HostJoin(HostJoinOptions options, SafeFileHandle heldLock)
+    private HostJoin(HostJoinOptions options, InstanceLock heldLock)
     {
         _options = options;
         _lock = heldLock;
@@ -91,9 +88,11 @@ public sealed class HostJoin : IDisposable
     /// <param name="options">Names and numbers.</param>
     /// <param name="lockPath">A file that is locked while the instance lives; it must be another one in each network namespace.</param>
     /// <exception cref="IOException">A live instance has the number, or the system refused a step; then all is as before.</exception>
-    public static HostJoin Join(HostJoinOptions options, string lockPath)
+    public static HostJoin Join(HostJoinOptions options, string lockPath) => Join(options, InstanceLock.Take(options, lockPath));
+
+    /// <summary>The same where the instance's number is held already; the lock is the join's from now on.</summary>
+    public static HostJoin Join(HostJoinOptions options, InstanceLock held)
     {
-        SafeFileHandle held = Lock(options, lockPath);
         try
         {
             return new HostJoin(options, held);
@@ -177,7 +176,7 @@ public sealed class HostJoin : IDisposable
     /// <exception cref="IOException">The instance lives, or the system refused a step.</exception>
     public static IReadOnlyList<string> CleanUp(HostJoinOptions options, string lockPath, Nftables? nft = null)
     {
-        using SafeFileHandle held = Lock(options, lockPath);
+        using InstanceLock held = InstanceLock.Take(options, lockPath);
         using var netlink = new Netlink();
         var found = new List<string>();
         if (nft is not null && nft.TableExists(options.NftTable))
@@ -289,23 +288,4 @@ public sealed class HostJoin : IDisposable
         Source = source,
         Protocol = _options.Protocol,
     };
-
-    // The lock goes with the process, however it ends; the file stays, since removing it would let two hold "the" lock.
-    private static SafeFileHandle Lock(HostJoinOptions options, string path)
-    {
-        // Not by the class library: it takes a lock of its own, with words of its own.
-        var file = new SafeFileHandle(
-            Native.Check(Native.Open(path, Native.ReadWrite | Native.CreateFile | Native.CloseOnExec, 0x180 /* 0600 */), $"open the lock file {path}"), true);
-        if (Native.Flock((int)file.DangerousGetHandle(), Native.LockExclusive | Native.LockNonBlocking) != 0)
-        {
-            Span<byte> text = stackalloc byte[32];
-            string holder = Encoding.UTF8.GetString(text[..RandomAccess.Read(file, text, 0)]).Trim();
-            file.Dispose();
-            throw new IOException($"instance {options.Instance} is running{(holder.Length > 0 ? $" as process {holder}" : "")}: it holds {path}; end it, or choose another instance number");
-        }
-
-        RandomAccess.SetLength(file, 0);
-        RandomAccess.Write(file, Encoding.UTF8.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture) + "\n"), 0);
-        return file;
-    }
 }

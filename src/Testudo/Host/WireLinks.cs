@@ -1,5 +1,5 @@
-// Which wire link takes which packet: raw sockets take ESP of their family, UDP sockets what is encapsulated, and a link
-// that carries everything takes the rest.
+// Which wire link takes which packet: raw sockets take ESP of their family, UDP sockets what is encapsulated. What level
+// "use" lets go in clear for want of an SA goes by a link that carries clear packets.
 
 using Testudo.Links;
 using Testudo.Wire;
@@ -22,8 +22,14 @@ public enum WireKind
     /// <summary>ESP in UDP over IPv6.</summary>
     Udp6 = 8,
 
-    /// <summary>All that and clear packets.</summary>
-    Everything = 0xFF,
+    /// <summary>Clear packets of IPv4.</summary>
+    Clear4 = 16,
+
+    /// <summary>Clear packets of IPv6.</summary>
+    Clear6 = 32,
+
+    /// <summary>All of them.</summary>
+    Everything = Esp4 | Esp6 | Udp4 | Udp6 | Clear4 | Clear6,
 }
 
 /// <summary>The wire links of a stack, each with a batch of descriptors for what it has to send. For one sending thread.</summary>
@@ -76,17 +82,13 @@ internal sealed class WireLinks(IReadOnlyList<(Link Link, WireKind Kind)> links,
 
     private static WireKind KindOf(in Packet packet)
     {
-        if (IpInfo.TryParse(packet.Span, out IpInfo info) != Drop.None)
+        bool v4 = packet.Span[0] >> 4 == 4;
+        if (packet.Spi == 0)
         {
-            return WireKind.Everything;
+            return v4 ? WireKind.Clear4 : WireKind.Clear6; // no transform was applied
         }
 
-        bool v4 = info.Family == IpFamily.V4;
-        return info.Protocol switch
-        {
-            IpProtocol.Esp => v4 ? WireKind.Esp4 : WireKind.Esp6,
-            IpProtocol.Udp => v4 ? WireKind.Udp4 : WireKind.Udp6,
-            _ => WireKind.Everything,
-        };
+        IpInfo.TryParse(packet.Span, out IpInfo info);
+        return info.Protocol == IpProtocol.Udp ? (v4 ? WireKind.Udp4 : WireKind.Udp6) : v4 ? WireKind.Esp4 : WireKind.Esp6;
     }
 }

@@ -14,19 +14,22 @@ namespace Testudo.Linux;
 public sealed class LinuxHost : IDisposable
 {
     private readonly LinuxHostOptions _options;
+    private readonly InstanceLock _lock;
     private readonly HostGuard _guard;
     private readonly Netlink _netlink = new();
     private readonly AddressMonitor _monitor = new();
     private readonly Dictionary<Prefix, Address> _lastResort = [];
-    private readonly Lock _routes = new();
+    private readonly Lock _network = new();
     private HostJoin? _join;
     private Thread? _watcher;
     private volatile bool _ending;
 
-    /// <summary>Prepares to join; nothing is touched yet.</summary>
+    /// <summary>Takes the instance's number; nothing else is touched yet.</summary>
+    /// <exception cref="IOException">A live process has the number.</exception>
     public LinuxHost(LinuxHostOptions options, EngineOptions engine)
     {
         _options = options;
+        _lock = InstanceLock.Take(options.Join, options.LockFile);
         _guard = new HostGuard(options.GuardNames, engine);
     }
 
@@ -54,14 +57,14 @@ public sealed class LinuxHost : IDisposable
     {
         try
         {
-            _join = HostJoin.Join(_options.Join, _options.LockFile);
+            _join = HostJoin.Join(_options.Join, _lock);
             stack.AttachClear(_join.Tun);
             foreach (IpFamily family in _join.Families)
             {
                 bool v4 = family == IpFamily.V4;
                 if (_options.Links.Contains(HostLink.Raw))
                 {
-                    stack.AttachWire(new RawLink(new RawOptions(family, Mark: _options.Join.OwnMark)), v4 ? WireKind.Esp4 : WireKind.Esp6);
+                    stack.AttachWire(new RawLink(new RawOptions(family, Mark: _options.Join.OwnMark)), v4 ? WireKind.Esp4 | WireKind.Clear4 : WireKind.Esp6 | WireKind.Clear6);
                 }
 
                 if (_options.Links.Contains(HostLink.Udp))
@@ -71,6 +74,7 @@ public sealed class LinuxHost : IDisposable
             }
 
             stack.Engine.SetLocalAddresses(_netlink.Addresses().Select(static local => local.Address));
+            ReachTunnels([.. stack.Engine.Spd.All]);
             _watcher = new Thread(() => Watch(stack.Engine)) { Name = "testudo network", IsBackground = true };
             _watcher.Start();
         }
@@ -95,6 +99,7 @@ public sealed class LinuxHost : IDisposable
         {
             _guard.Dispose();
             _join?.Dispose();
+            _lock.Dispose();
             _monitor.Dispose();
             _netlink.Dispose();
         }
@@ -113,29 +118,37 @@ public sealed class LinuxHost : IDisposable
                 return;
             }
 
-            if ((changes & NetworkChanges.Addresses) != 0)
+            lock (_network)
             {
-                engine.SetLocalAddresses(_netlink.Addresses().Select(static local => local.Address));
+                Follow(engine, changes, ref known);
             }
+        }
+    }
 
-            if ((changes & (NetworkChanges.Devices | NetworkChanges.Routes)) != 0)
-            {
-                lock (_routes)
-                {
-                    _join?.Restore();
-                }
-            }
+    private void Follow(IpsecEngine engine, NetworkChanges changes, ref int known)
+    {
+        if ((changes & NetworkChanges.Addresses) != 0)
+        {
+            engine.SetLocalAddresses(_netlink.Addresses().Select(static local => local.Address));
+            ReachTunnels([.. engine.Spd.All]);
+        }
 
-            if (changes != NetworkChanges.None || engine.Sad.Generation != known)
+        if ((changes & (NetworkChanges.Devices | NetworkChanges.Routes)) != 0)
+        {
+            _join?.Restore();
+        }
+
+        if (changes == NetworkChanges.None && engine.Sad.Generation == known)
+        {
+            return;
+        }
+
+        known = engine.Sad.Generation;
+        foreach (Address destination in engine.Sad.Destinations())
+        {
+            if (_netlink.FindPath(destination, _options.Join.OwnMark) is { } path)
             {
-                known = engine.Sad.Generation;
-                foreach (Address destination in engine.Sad.Destinations())
-                {
-                    if (_netlink.FindPath(destination, _options.Join.OwnMark) is { } path)
-                    {
-                        engine.PathMtus.Set(destination, path.DeviceMtu);
-                    }
-                }
+                engine.PathMtus.Set(destination, path.DeviceMtu);
             }
         }
     }
@@ -148,7 +161,7 @@ public sealed class LinuxHost : IDisposable
             return;
         }
 
-        lock (_routes)
+        lock (_network)
         {
             var wanted = new Dictionary<Prefix, Address>();
             List<LocalAddress> local = [.. _netlink.Addresses()];

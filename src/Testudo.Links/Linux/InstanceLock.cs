@@ -1,0 +1,42 @@
+// One live process for each instance number: a locked file. The lock goes with the process, however it ends; the file stays,
+// since removing it would let two processes hold "the" lock.
+
+using System.Globalization;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace Testudo.Links;
+
+/// <summary>Holds an instance number until it is disposed or the process ends.</summary>
+public sealed class InstanceLock : IDisposable
+{
+    private readonly SafeFileHandle _file;
+
+    private InstanceLock(SafeFileHandle file)
+    {
+        _file = file;
+    }
+
+    /// <summary>Takes the number.</summary>
+    /// <param name="options">Names the instance.</param>
+    /// <param name="path">The file to lock; another one in each network namespace.</param>
+    /// <exception cref="IOException">A live process holds it; its process id is named.</exception>
+    public static InstanceLock Take(HostJoinOptions options, string path)
+    {
+        SafeFileHandle file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        if (Native.Flock((int)file.DangerousGetHandle(), Native.LockExclusive | Native.LockNonBlocking) != 0)
+        {
+            Span<byte> text = stackalloc byte[32];
+            string holder = Encoding.UTF8.GetString(text[..RandomAccess.Read(file, text, 0)]).Trim();
+            file.Dispose();
+            throw new IOException($"instance {options.Instance} is running{(holder.Length > 0 ? $" as process {holder}" : "")}: it holds {path}; end it, or choose another instance number");
+        }
+
+        RandomAccess.SetLength(file, 0);
+        RandomAccess.Write(file, Encoding.UTF8.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture) + "\n"), 0);
+        return new InstanceLock(file);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _file.Dispose();
+}
