@@ -23,8 +23,10 @@ public sealed class InstanceLock : IDisposable
     /// <exception cref="IOException">A live process holds it; its process id is named.</exception>
     public static InstanceLock Take(HostJoinOptions options, string path)
     {
-        SafeFileHandle file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
-        if (Native.Flock((int)file.DangerousGetHandle(), Native.LockExclusive | Native.LockNonBlocking) != 0)
+        // Not File.OpenHandle: it locks the file itself and fails without saying who holds it.
+        int descriptor = Native.Check(Native.Open(path, Native.ReadWrite | Native.Create | Native.CloseOnExec, 0x180), $"open {path}"); // mode 0600
+        var file = new SafeFileHandle(descriptor, ownsHandle: true);
+        if (Native.Flock(descriptor, Native.LockExclusive | Native.LockNonBlocking) != 0)
         {
             Span<byte> text = stackalloc byte[32];
             string holder = Encoding.UTF8.GetString(text[..RandomAccess.Read(file, text, 0)]).Trim();
