@@ -24,7 +24,7 @@ public sealed class InstanceLock : IDisposable
     public static InstanceLock Take(HostJoinOptions options, string path)
     {
         // Not File.OpenHandle: it locks the file itself and fails without saying who holds it.
-        int descriptor = Native.Check(Native.Open(path, Native.ReadWrite | Native.Create | Native.CloseOnExec, 0x180), $"open {path}"); // mode 0600
+        int descriptor = Native.Check(Native.Open(path, Native.ReadWrite | Native.CreateFile | Native.CloseOnExec, 0x180), $"open {path}"); // mode 0600
         var file = new SafeFileHandle(descriptor, ownsHandle: true);
         if (Native.Flock(descriptor, Native.LockExclusive | Native.LockNonBlocking) != 0)
         {

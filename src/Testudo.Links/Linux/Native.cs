@@ -27,7 +27,7 @@ internal unsafe struct InterfaceRequest
 /// <summary>libc, called with the smallest marshalling. Errors are read by <see cref="Errno"/> right after a call.</summary>
 internal static unsafe partial class Native
 {
-    public const int ReadWrite = 2, CreateFile = 0x40, Create = 0x40, NonBlocking = 0x800, CloseOnExec = 0x80000;
+    public const int ReadWrite = 2, CreateFile = 0x40, NonBlocking = 0x800, CloseOnExec = 0x80000;
     public const short PollIn = 1;
     public const nuint TunSetIff = 0x400454CA, TunGetIff = 0x800454D2;
     public const ushort IffTun = 1, IffNoPi = 0x1000;

@@ -31,7 +31,7 @@ internal sealed record Room(string Name, string Folder, string[] Knows, bool IsP
             "the host owns threads and the clock and joins the rooms; nobody below it may need a host"),
         new(Simulation, "src/Testudo.Simulation", [Wire, Crypto, Engine, Control, Host], false, [],
             "a simulation is a host of another kind; with Links it would come to real sockets and real time"),
-        new("Testudo.App", "apps/testudo", [Wire, Crypto, Engine, Control, Links, Host, Simulation], false, [],
+        new("Testudo.App", "apps/testudo", [Wire, Crypto, Engine, Control, Links, Host, Simulation], false, ["Demo/DemoNative.cs"],
             "programs stand above everything, and nothing knows them"),
     ];
 
