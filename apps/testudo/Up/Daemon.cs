@@ -23,6 +23,7 @@ internal sealed class Daemon : IAsyncDisposable
     private readonly PfKeySocket _pfkey;
     private readonly ControlApi _api;
     private volatile bool _confirmed;
+    private readonly bool _armed;
 
     private Daemon(UpOptions options, IEnumerable<SetkeyScript> scripts, TextWriter errors, CancellationTokenSource ending)
     {
@@ -39,11 +40,11 @@ internal sealed class Daemon : IAsyncDisposable
             },
             engine);
         _tap = options.Capture is { } file ? new PacketTap(file.Create(), "testudo", options.CaptureLimit) : null;
-        Stack = new IpsecStack(new IpsecStackOptions { Engine = engine, Capture = _tap, Guard = _host is null ? null : _host.CommitGuard });
+        Stack = new IpsecStack(new IpsecStackOptions { Engine = engine, Capture = _tap, Guard = _host is null ? null : policies => _armed ? _host.CommitGuard(policies) : null });
         try
         {
-            // The guard with the policies of the files, then the links, then the doors.
-            Stack.CommitGuard();
+            // The files, then the guard with all their policies at once: it takes the place of one that a killed instance left
+            // closed, and must not open it for a moment. Then the links, then the doors.
             foreach (SetkeyScript script in scripts)
             {
                 if (!ScriptRunner.Run(script, Stack.Keys.Ask, SetkeyProgram.Show, errors))
@@ -52,6 +53,8 @@ internal sealed class Daemon : IAsyncDisposable
                 }
             }
 
+            _armed = true;
+            Stack.CommitGuard();
             _host?.Join(Stack);
             Stack.Start();
             _pfkey = new PfKeySocket(Stack, options.PfKeyPath);
