@@ -62,10 +62,16 @@ public sealed partial class LinuxKernelTests(LinuxAndTestudo net) : IClassFixtur
     [InlineData("gcm", false, false)]
     [InlineData("cbc+sha256", false, false)]
     [InlineData("null+sha1", false, false)]
+    public void A_Linux_kernel_and_Testudo_exchange_pings_UDP_and_TCP(string suite, bool tunnel, bool udp) => Exchange(suite, tunnel, udp);
+
+    [Theory]
+    [Trait("Kind", "Long")]
     [InlineData("gcm", true, false)]
     [InlineData("cbc+sha256", true, false)]
     [InlineData("gcm", true, true)]
-    public void A_Linux_kernel_and_Testudo_exchange_pings_UDP_and_TCP(string suite, bool tunnel, bool udp)
+    public void A_Linux_kernel_and_Testudo_do_so_through_a_tunnel(string suite, bool tunnel, bool udp) => Exchange(suite, tunnel, udp);
+
+    private void Exchange(string suite, bool tunnel, bool udp)
     {
         var four = new Protection("10.9.0.1", "10.9.0.2", Suite.Named(suite), 0x3001, tunnel ? "10.1.0.0/24" : null, tunnel ? "10.2.0.0/24" : null, udp);
         var six = new Protection("fd09::1", "fd09::2", Suite.Named(suite), 0x3003, tunnel ? "fd01::/64" : null, tunnel ? "fd02::/64" : null, udp);
