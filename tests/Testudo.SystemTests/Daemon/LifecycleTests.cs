@@ -155,7 +155,7 @@ public sealed class LifecycleTests
     }
 
     [Fact]
-    public void Without_links_nothing_is_touched_and_no_privilege_is_needed()
+    public void Without_links_nothing_is_touched()
     {
         using NetworkNamespace ns = Host();
         string before = Footprint(ns);
@@ -163,25 +163,6 @@ public sealed class LifecycleTests
         {
             Assert.Equal(before, Footprint(ns));
             Assert.Equal((4, 4), (daemon.Status().Sas, daemon.Status().Policies));
-        }
-
-        // As nobody, with its own folder for the sockets.
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("td-");
-        try
-        {
-            ns.Run($"chmod 777 {folder.FullName}");
-            string options = $"--pfkey {folder.FullName}/k --api {folder.FullName}/a";
-            System.Diagnostics.Process process = ns.Start($"exec setpriv --reuid 65534 --regid 65534 --clear-groups {TestudoDaemon.Program} up --links none {options} 2>&1");
-            string? line = process.StandardOutput.ReadLine();
-            Assert.True(line?.StartsWith("testudo: ready", StringComparison.Ordinal), line + process.StandardOutput.ReadToEnd());
-            ns.Run($"setpriv --reuid 65534 --regid 65534 --clear-groups {TestudoDaemon.Program} setkey --pfkey {folder.FullName}/k -c", Conf);
-            ns.Run($"{TestudoDaemon.Program} down --api {folder.FullName}/a");
-            process.WaitForExit();
-            Assert.Equal(0, process.ExitCode);
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
         }
 
         Assert.Equal(before, Footprint(ns));
