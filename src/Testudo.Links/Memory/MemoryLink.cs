@@ -22,7 +22,7 @@ public sealed class MemoryLink : Link
     public override string Name { get; }
 
     /// <summary>Makes a pair. Each direction holds <paramref name="capacity"/> packets; one more is <see cref="Drop.LinkFull"/>.</summary>
-    public static (MemoryLink A, MemoryLink B) Pair(string nameA, string nameB, int capacity)
+    public static (MemoryLink A, MemoryLink B) Pair(string nameA, string nameB, int capacity = 1024)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
         var toA = new PacketQueue(capacity);

@@ -15,7 +15,10 @@ public sealed class PfKeyClient : IDisposable
     private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified);
     private readonly Dialect _dialect;
     private readonly byte[] _buffer = new byte[MaxRecord];
-    private uint _sequence;
+
+    // Everybody hears of a new SA, with the number and the process of who asked for it: two clients of one process must not
+    // take each other's answers for their own.
+    private uint _sequence = (uint)RandomNumberGenerator.GetInt32(int.MaxValue);
 
     /// <summary>Connects.</summary>
     /// <exception cref="SocketException">Nobody listens there, or it is not ours to ask.</exception>

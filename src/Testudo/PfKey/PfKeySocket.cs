@@ -169,7 +169,7 @@ public sealed class PfKeySocket : IDisposable
                     }
                 }
             }
-            catch (SocketException)
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {
                 // the client is gone
             }

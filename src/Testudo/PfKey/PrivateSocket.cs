@@ -19,6 +19,11 @@ public static partial class PrivateSocket
             return;
         }
 
+        if (!IsSocket(path))
+        {
+            throw new IOException($"{path} is there and is no socket: choose another path");
+        }
+
         foreach (SocketType type in (ReadOnlySpan<SocketType>)[SocketType.Seqpacket, SocketType.Stream])
         {
             using var probe = new Socket(AddressFamily.Unix, type, ProtocolType.Unspecified);
@@ -56,6 +61,21 @@ public static partial class PrivateSocket
 
     /// <summary>Until it is disposed, what this process makes is its owner's alone (umask 0177).</summary>
     public static IDisposable Umask() => new Mask(SetUmask(0x7F));
+
+    // To connect to any other file is refused as by a dead socket; only a socket cannot be opened: ENXIO on Linux (6),
+    // EOPNOTSUPP on macOS (102) and FreeBSD (45). For reading and writing, so that a named pipe does not wait for its peer.
+    private static bool IsSocket(string path)
+    {
+        try
+        {
+            File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete).Dispose();
+            return false;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return e.HResult is 6 or 45 or 102;
+        }
+    }
 
     [LibraryImport("libc", EntryPoint = "umask")]
     private static partial uint SetUmask(uint mask);
