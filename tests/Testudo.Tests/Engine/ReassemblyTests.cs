@@ -9,6 +9,7 @@ using Check = Testudo.Tests.Checker.Check;
 
 namespace Testudo.Tests.Engine;
 
+[Collection(nameof(Alone))] // it reads the working set of the whole process
 public sealed class ReassemblyTests
 {
     private const string A = "10.1.0.1", B = "10.2.0.1", A6 = "fd01::1", B6 = "fd02::1";
