@@ -2,6 +2,7 @@
 
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
 using System.Text;
 using System.Text.Json;
 using Testudo.SystemTests.Daemon;
@@ -9,6 +10,7 @@ using Xunit;
 
 namespace Testudo.SystemTests.Demo;
 
+[SupportedOSPlatform("linux")]
 internal sealed partial class DemoRun : IDisposable
 {
     /// <summary>Nobody, with a /dev/net of its own: with a tun that everybody may open, as on usual hosts, or with none.</summary>

@@ -1,6 +1,7 @@
 // testudo demo, run as its users run it: with and without root, to its end and interrupted. What it leaves is opened by tshark.
 
 using System.Diagnostics;
+using System.Runtime.Versioning;
 using System.Text.Json;
 using Testudo.SystemTests.Daemon;
 using Testudo.SystemTests.Witness;
@@ -10,6 +11,7 @@ using Xunit;
 
 namespace Testudo.SystemTests.Demo;
 
+[SupportedOSPlatform("linux")]
 public sealed class DemoTests
 {
     private const int Interrupt = 2, Kill = 9, Terminate = 15;

@@ -1,12 +1,14 @@
 // testudo pair, as its users use it: the files are made, brought to two hosts and loaded, and traffic passes protected.
 
 using System.Diagnostics;
+using System.Runtime.Versioning;
 using Testudo.SystemTests.Daemon;
 using Testudo.SystemTests.Netns;
 using Xunit;
 
 namespace Testudo.SystemTests.Demo;
 
+[SupportedOSPlatform("linux")]
 public sealed class PairTests : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("pt-");
@@ -66,6 +68,7 @@ public sealed class PairTests : IDisposable
     private (int Status, string Output) Pair(string words) => RunPair(_folder.FullName, words);
 }
 
+[SupportedOSPlatform("linux")]
 public sealed class TunnelPairTests(TwoSites sites) : IClassFixture<TwoSites>
 {
     [Fact]
