@@ -62,6 +62,7 @@ internal sealed class Daemon : IAsyncDisposable
         }
         catch
         {
+            _host?.Abandon();
             Dispose(null, null);
             throw;
         }

@@ -13,6 +13,7 @@ internal sealed class HostGuard(GuardNames names, EngineOptions engine) : IDispo
 {
     private readonly Nftables _nft = new();
     private bool _installed;
+    private bool _inherited;
 
     /// <summary>Brings the rules into line, in one transaction.</summary>
     /// <returns>Null, or why not in words; then the rules are as before.</returns>
@@ -20,6 +21,7 @@ internal sealed class HostGuard(GuardNames names, EngineOptions engine) : IDispo
     {
         try
         {
+            _inherited |= !_installed && _nft.TableExists(names.Table);
             _nft.Apply(_installed
                 ? GuardScript.Replace(names, policies, engine.DefaultLevel, defaultAction)
                 : GuardScript.Install(names, policies, engine.DefaultLevel, defaultAction));
@@ -48,10 +50,10 @@ internal sealed class HostGuard(GuardNames names, EngineOptions engine) : IDispo
         return counts;
     }
 
-    /// <summary>Takes the rules away.</summary>
-    public void Remove()
+    /// <summary>Takes the rules away, unless they took the place of a killed instance's and are to stay closed.</summary>
+    public void Remove(bool keepsInherited)
     {
-        if (_installed)
+        if (_installed && !(keepsInherited && _inherited))
         {
             _nft.Apply(GuardScript.Remove(names));
             _installed = false;

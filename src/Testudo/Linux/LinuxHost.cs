@@ -80,20 +80,32 @@ public sealed class LinuxHost : IDisposable
         }
         catch
         {
-            Dispose();
+            Abandon();
             throw;
         }
     }
 
+    /// <summary>
+    /// Leaves the host after a start that failed: as it was, but what a killed instance had left closed stays closed.
+    /// </summary>
+    public void Abandon() => Leave(isFailure: true);
+
     /// <summary>Leaves the host as it was: guard first, then routes, rules and the TUN device.</summary>
-    public void Dispose()
+    public void Dispose() => Leave(isFailure: false);
+
+    private void Leave(bool isFailure)
     {
+        if (_ending)
+        {
+            return;
+        }
+
         _ending = true;
         _monitor.Wake();
         _watcher?.Join();
         try
         {
-            _guard.Remove();
+            _guard.Remove(keepsInherited: isFailure);
         }
         finally
         {

@@ -167,4 +167,29 @@ public sealed class LifecycleTests
 
         Assert.Equal(before, Footprint(ns));
     }
+
+    [Fact]
+    public void Nobody_may_run_it_without_links()
+    {
+        using var ns = new NetworkNamespace();
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("td-");
+        try
+        {
+            // Everything above the program must let others pass, and a clone below root's home does not.
+            string nobody = $"setpriv --reuid 65534 --regid 65534 --clear-groups {TestudoDaemon.Program}";
+            Assert.SkipUnless(ns.TryRun($"{nobody} setkey -V").Status == 0, $"needs a place where nobody may run {TestudoDaemon.Program}");
+            ns.Run($"chmod 777 {folder.FullName}");
+            System.Diagnostics.Process process = ns.Start($"exec {nobody} up --links none --pfkey {folder.FullName}/k --api {folder.FullName}/a 2>&1");
+            Assert.StartsWith("testudo: ready", process.StandardOutput.ReadLine(), StringComparison.Ordinal);
+            ns.Run($"{nobody} setkey --pfkey {folder.FullName}/k -c", Conf);
+            Assert.Contains("0x00006001", ns.Run($"{nobody} setkey --pfkey {folder.FullName}/k -D"), StringComparison.Ordinal);
+            ns.Run($"{nobody} down --api {folder.FullName}/a");
+            Assert.True(process.WaitForExit(TimeSpan.FromSeconds(20)), "it does not end");
+            Assert.Equal(0, process.ExitCode);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
 }

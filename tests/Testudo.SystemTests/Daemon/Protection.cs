@@ -52,11 +52,15 @@ internal sealed record Protection(string A, string B, Suite Suite, uint Spi, str
     public string LinuxTextB => $"""
         {LinuxState(A, B, Spi)}
         {LinuxState(B, A, Spi + 1)}
-        ip xfrm policy add src {SourceB} dst {SourceA} dir out tmpl {LinuxTemplate(B, A)}
-        ip xfrm policy add src {SourceA} dst {SourceB} dir in tmpl {LinuxTemplate(A, B)}
-        ip xfrm policy add src {SourceA} dst {SourceB} dir fwd tmpl {LinuxTemplate(A, B)}
+        {LinuxBypass}
+        ip xfrm policy add src {SourceB} dst {SourceA} dir out priority 10 tmpl {LinuxTemplate(B, A)}
+        ip xfrm policy add src {SourceA} dst {SourceB} dir in priority 10 tmpl {LinuxTemplate(A, B)}
+        ip xfrm policy add src {SourceA} dst {SourceB} dir fwd priority 10 tmpl {LinuxTemplate(A, B)}
 
         """;
+
+    // Linux asks its policies about the encapsulating datagram too, before it is opened; key daemons let it pass on their sockets.
+    private string LinuxBypass => Udp && !Tunnel ? $"ip xfrm policy add src {A} dst {B} proto udp sport 4500 dport 4500 dir in priority 5 action allow" : "";
 
     private static string Hex(byte[] key) => key.Length == 0 ? "\"\"" : "0x" + Convert.ToHexStringLower(key);
 

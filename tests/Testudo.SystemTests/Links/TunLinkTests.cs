@@ -2,6 +2,8 @@
 
 using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using Testudo.Links;
 using Testudo.SystemTests.Netns;
 using Testudo.Wire;
@@ -41,6 +43,33 @@ public sealed class TunLinkTests
         string output = ping.StandardOutput.ReadToEnd();
         ping.WaitForExit();
         Assert.Contains("3 received", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_burst_as_long_as_a_TCP_window_waits_to_be_read()
+    {
+        const int Burst = 4 * 1024 * 1024 / 1448;
+        using var ns = new NetworkNamespace();
+        using TunLink tun = ns.Do(() => new TunLink(new TunOptions("tt0")));
+        ns.Run("ip link set tt0 addrgenmode none up && ip addr add 10.7.0.1/24 dev tt0");
+        ns.Do(() =>
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+            for (int i = 0; i < Burst; i++)
+            {
+                socket.SendTo(new byte[1448], new IPEndPoint(IPAddress.Parse("10.7.0.2"), 9));
+            }
+        });
+
+        using var batch = new Batch();
+        int read = 0;
+        while (tun.Receive(batch, 0) > 0)
+        {
+            read += batch.Packets.ToArray().Count(static packet => packet.Span[9] == (byte)IpProtocol.Udp);
+            batch.Clear();
+        }
+
+        Assert.Equal(Burst, read);
     }
 
     [Fact]
