@@ -163,9 +163,12 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
     }
 
     /// <summary>Why a policy cannot be added, or be put in the place of another; null where it can.</summary>
-    public Refusal? CheckPolicy(Policy policy, Policy? insteadOf = null) =>
+    /// <param name="policy">The new one.</param>
+    /// <param name="insteadOf">The one that it replaces.</param>
+    /// <param name="among">Those beside which it will stand; those of <see cref="Spd"/> where it is null.</param>
+    public Refusal? CheckPolicy(Policy policy, Policy? insteadOf = null, PolicySet? among = null) =>
         PolicyRules.Check(policy)
-        ?? (Spd.Find(policy.Direction, policy.Selector) is { } same && !ReferenceEquals(same, insteadOf)
+        ?? ((among ?? Spd.Current).Find(policy.Direction, policy.Selector) is { } same && !ReferenceEquals(same, insteadOf)
             ? new Refusal(PfKeyError.Exists, $"policy {same.Id} has the same direction and selector: delete it first, or use spdupdate")
             : null);
 

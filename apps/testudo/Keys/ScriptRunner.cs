@@ -1,4 +1,5 @@
-// Executes a setkey script that has been read: command by command, refusals in words at their place.
+// Executes a setkey script that has been read: command by command, refusals in words at their place. Its changes of policy
+// are one change: no packet travels between a spdflush and the spdadd after it.
 
 using Testudo.Control.Setkey;
 using Testudo.Wire.PfKey;
@@ -36,11 +37,13 @@ internal static class ScriptRunner
     public static bool Run(SetkeyScript script, Func<PfKeyMessage, IReadOnlyList<PfKeyMessage>> ask, Func<IReadOnlyList<PfKeyMessage>, bool> show, TextWriter errors)
     {
         bool all = true;
+        PfKeyMessage? lastChange = script.Commands.SelectMany(static command => command.Messages).LastOrDefault(ChangesPolicy);
         foreach (SetkeyCommand command in script.Commands)
         {
             foreach (PfKeyMessage message in command.Messages)
             {
-                IReadOnlyList<PfKeyMessage> answers = ask(message);
+                bool moreFollows = ChangesPolicy(message) && !ReferenceEquals(message, lastChange);
+                IReadOnlyList<PfKeyMessage> answers = ask(moreFollows ? MoreFollows(message) : message);
                 if (!show(answers))
                 {
                     errors.WriteLine(SetkeyFormat.Refusal(command, answers[^1]));
@@ -56,4 +59,12 @@ internal static class ScriptRunner
         script.WipeKeys();
         return all;
     }
+
+    private static bool ChangesPolicy(PfKeyMessage message) =>
+        message.Type is PfKeyType.SpdAdd or PfKeyType.SpdUpdate or PfKeyType.SpdDelete or PfKeyType.SpdDelete2 or PfKeyType.SpdFlush;
+
+    private static PfKeyMessage MoreFollows(PfKeyMessage message) => message with
+    {
+        Extensions = [.. message.Extensions.Select(static extension => extension is TestudoExtension own ? own with { MoreFollows = true } : extension)],
+    };
 }

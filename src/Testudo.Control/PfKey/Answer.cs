@@ -12,6 +12,9 @@ internal enum Audience : byte
     Sender,
     Registered,
     All,
+
+    /// <summary>The sender now, all when the changes that it is one of come into force.</summary>
+    AllLater,
 }
 
 /// <summary>The outcome of one request. A refusal goes to the sender alone.</summary>
@@ -28,6 +31,9 @@ internal sealed record Answer(Audience Audience, params ImmutableArray<PfKeyExte
 
     /// <summary>The records of a dump, made while they are taken; the answer has no other message then.</summary>
     public IEnumerator<PfKeyMessage>? Dump { get; init; }
+
+    /// <summary>Answers that the others hear before this one: changes that came into force together with it.</summary>
+    public IReadOnlyList<PfKeyMessage> Before { get; init; } = [];
 
     /// <summary>True where there is nothing to say (the error form of SADB_ACQUIRE).</summary>
     public bool IsSilent { get; init; }

@@ -124,12 +124,8 @@ public sealed class KeyServer(IpsecEngine engine, FillRandom fillRandom, CommitG
             PfKeyType.Flush => _sas.Flush(message),
             PfKeyType.Dump => _sas.Dump(message),
             PfKeyType.Register => Algorithms.Register(session, message.SaType),
-            PfKeyType.SpdAdd or PfKeyType.SpdUpdate => _policies.Add(message, now),
-            PfKeyType.SpdDelete => _policies.Delete(message),
-            PfKeyType.SpdDelete2 => _policies.DeleteById(message),
-            PfKeyType.SpdGet => _policies.Get(message),
-            PfKeyType.SpdFlush => _policies.Flush(message),
-            PfKeyType.SpdDump => _policies.Dump(message, session.Dialect.LastDirection),
+            PfKeyType.SpdAdd or PfKeyType.SpdUpdate or PfKeyType.SpdDelete or PfKeyType.SpdDelete2 or PfKeyType.SpdGet or PfKeyType.SpdFlush
+                or PfKeyType.SpdDump => _policies.Decide(session, message, now),
 
             // A daemon that could not negotiate (RFC 2367, 3.1.6): a base header that nobody answers.
             PfKeyType.Acquire when message.Extensions.IsEmpty => new Answer(Audience.Sender) { IsSilent = true },
@@ -140,6 +136,11 @@ public sealed class KeyServer(IpsecEngine engine, FillRandom fillRandom, CommitG
     private void Deliver(KeySession sender, PfKeyMessage request, Answer answer, bool wantsWords)
     {
         var reply = new PfKeyMessage(request.Type, request.SaType) { Sequence = request.Sequence, Pid = request.Pid };
+        foreach (PfKeyMessage before in answer.Before)
+        {
+            Spread(sender, before, Audience.All);
+        }
+
         if (answer.Refusal is { } refusal)
         {
             Refuse(sender, reply with { Error = refusal.Error }, refusal.Sentence, wantsWords);
@@ -158,16 +159,24 @@ public sealed class KeyServer(IpsecEngine engine, FillRandom fillRandom, CommitG
         }
 
         reply = reply with { Extensions = answer.Extensions };
-        foreach (KeySession session in _sessions)
+        if (answer.Audience == Audience.AllLater)
         {
-            if (session != sender && (answer.Audience == Audience.All || (answer.Audience == Audience.Registered && session.IsRegistered))
-                && CanHear(session, reply))
-            {
-                session.Overhear(reply);
-            }
+            sender.Draft!.Tell(reply);
         }
 
+        Spread(sender, reply, answer.Audience);
         sender.Tell(wantsWords ? reply with { Extensions = [.. answer.Extensions, answer.Own with { Text = answer.Warning }] } : reply);
+    }
+
+    private void Spread(KeySession sender, PfKeyMessage message, Audience audience)
+    {
+        foreach (KeySession session in _sessions)
+        {
+            if (session != sender && (audience == Audience.All || (audience == Audience.Registered && session.IsRegistered)) && CanHear(session, message))
+            {
+                session.Overhear(message);
+            }
+        }
     }
 
     // Only Linux has a word for fwd.

@@ -39,6 +39,9 @@ public sealed class KeySession
     /// <summary>True once it sent the private extension, even empty.</summary>
     internal bool UnderstandsWords { get; set; }
 
+    /// <summary>Changes of policy that are not yet in force, for the last of them has not come.</summary>
+    internal PolicyDraft? Draft { get; set; }
+
     /// <summary>
     /// The next record to send, in the order of the requests. It may hold keys: the caller wipes it when it is sent.
     /// </summary>
@@ -107,6 +110,7 @@ public sealed class KeySession
         }
 
         _waiting.Clear();
+        Draft = null;
     }
 
     private byte[] Write(PfKeyMessage message)

@@ -18,6 +18,13 @@ public sealed class PolicySet
     /// <summary>All policies: in, out, fwd, each in the order they are asked.</summary>
     public IEnumerable<Policy> All => [.. Lists[(int)PolicyDirection.In], .. Lists[(int)PolicyDirection.Out], .. Lists[(int)PolicyDirection.Fwd]];
 
+    /// <summary>The policy with exactly this selector; null where there is none.</summary>
+    public Policy? Find(PolicyDirection direction, Selector selector) =>
+        Array.Find(Lists[(int)direction], policy => policy.Selector == selector);
+
+    /// <summary>True where both are the same policies in the same order: nobody changed anything between the two.</summary>
+    public bool IsSameAs(PolicySet other) => Lists.Zip(other.Lists).All(static pair => pair.First.AsSpan().SequenceEqual(pair.Second));
+
     internal Policy[][] Lists { get; }
 
     internal uint NextId { get; }

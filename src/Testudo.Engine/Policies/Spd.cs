@@ -49,18 +49,7 @@ public sealed class Spd
     }
 
     /// <summary>The policy with exactly this selector; null where there is none.</summary>
-    public Policy? Find(PolicyDirection direction, in Selector selector)
-    {
-        foreach (Policy policy in List(direction))
-        {
-            if (policy.Selector == selector)
-            {
-                return policy;
-            }
-        }
-
-        return null;
-    }
+    public Policy? Find(PolicyDirection direction, in Selector selector) => Current.Find(direction, selector);
 
     /// <summary>The policies as they are now: where a change starts from, and what it is taken back to.</summary>
     public PolicySet Current => new([.. _lists], _nextId);

@@ -359,6 +359,12 @@ public sealed record TestudoExtension : PfKeyExtension
 
     /// <summary>Replay window in packets where SADB_EXT_SA's byte cannot hold it.</summary>
     public uint? ReplayPackets { get; init; }
+
+    /// <summary>
+    /// True in a change of policy that is not the last of several: all of them happen at once, with the first change of
+    /// policy that does not say so, or not at all where one of them is refused.
+    /// </summary>
+    public bool MoreFollows { get; init; }
 }
 
 /// <summary>An extension that is carried but not understood: its number in its own dialect, and all behind the four bytes of its header.</summary>

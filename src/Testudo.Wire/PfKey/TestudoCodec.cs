@@ -13,9 +13,9 @@
 //
 //   1 text             UTF-8 without NUL        4 extended sequence   1 byte, 0 or 1
 //   2 ICV bits         u32                      5 replay packets      u32
-//   3 last sequence    u64
+//   3 last sequence    u64                      6 more follows        no value
 //
-// Tag 0 ends the list: it is the zeros that fill up the last word. Tags from 6 are skipped, so that later versions may
+// Tag 0 ends the list: it is the zeros that fill up the last word. Tags from 7 are skipped, so that later versions may
 // say more to an older reader; a layout that an older reader would misread gets another version.
 
 using System.Text;
@@ -34,6 +34,7 @@ internal static class TestudoCodec
         LastSequence = 3,
         ExtendedSequence = 4,
         ReplayPackets = 5,
+        MoreFollows = 6,
     }
 
     internal static TestudoExtension? Read(ReadOnlySpan<byte> e, int offset, out Fault fault)
@@ -64,13 +65,13 @@ internal static class TestudoCodec
             }
 
             int size = SizeOf(tag);
-            if (size > 0 && length != size)
+            if (size >= 0 && length != size)
             {
                 fault = ExtensionReader.Fail(ExtensionRules.Testudo, offset, at, $"tag {(ushort)tag} has {length} bytes; it has {size}");
                 return null;
             }
 
-            uint bit = tag <= Tag.ReplayPackets ? 1u << (int)tag : 0;
+            uint bit = tag <= Tag.MoreFollows ? 1u << (int)tag : 0;
             if ((seen & bit) != 0)
             {
                 fault = ExtensionReader.Fail(ExtensionRules.Testudo, offset, at, $"tag {(ushort)tag} is there for the second time");
@@ -86,6 +87,7 @@ internal static class TestudoCodec
                 Tag.LastSequence => extension with { LastSequence = BitConverter.ToUInt64(value) },
                 Tag.ExtendedSequence => extension with { ExtendedSequence = value[0] != 0 },
                 Tag.ReplayPackets => extension with { ReplayPackets = BitConverter.ToUInt32(value) },
+                Tag.MoreFollows => extension with { MoreFollows = true },
                 _ => extension,
             };
             at += 4 + ((length + 3) & ~3);
@@ -135,6 +137,11 @@ internal static class TestudoCodec
             Begin(Tag.ReplayPackets, 4, ref to);
             to.U32(replayPackets);
         }
+
+        if (extension.MoreFollows)
+        {
+            Begin(Tag.MoreFollows, 0, ref to);
+        }
     }
 
     private static void Begin(Tag tag, int length, ref Output to)
@@ -143,12 +150,13 @@ internal static class TestudoCodec
         to.U16((ushort)length);
     }
 
-    // 0: any.
+    // -1: any.
     private static int SizeOf(Tag tag) => tag switch
     {
         Tag.IcvBits or Tag.ReplayPackets => 4,
         Tag.LastSequence => 8,
         Tag.ExtendedSequence => 1,
-        _ => 0,
+        Tag.MoreFollows => 0,
+        _ => -1,
     };
 }

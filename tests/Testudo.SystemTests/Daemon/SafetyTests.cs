@@ -131,6 +131,33 @@ public sealed class SafetyTests
     }
 
     [Fact]
+    public void Nothing_leaves_in_clear_while_a_file_that_begins_with_spdflush_is_loaded_again_and_again()
+    {
+        using var a = new NetworkNamespace();
+        using var b = new NetworkNamespace();
+        TwoHosts.Connect(a, b);
+        using TestudoDaemon daemon = TestudoDaemon.Start(a, Sas + Policies);
+        using var sniffer = new Sniffer(b, "eth0");
+        using (Flood flood = Flood.Start(a))
+        {
+            for (int round = 0; round < 10; round++)
+            {
+                daemon.Setkey($"flush; spdflush;\n{Sas}{Policies}spdadd 10.9.0.1 10.9.0.7{round} any -P out discard;");
+            }
+
+            // A policy among them that cannot be: all stay as they were, and the command says so.
+            (int status, string output) = daemon.TryRun($"setkey --pfkey {daemon.PfKey} -c", $"spdflush; spdadd 10.9.0.1 10.9.0.1 any -P out ipsec esp/transport//require;\n{Policies}");
+            Assert.True(status == 1 && output.Contains("stay as they were", StringComparison.Ordinal), output);
+            long esp = sniffer.Count("esp");
+            Wait.Until(() => sniffer.Count("esp") > esp + 10, "no ESP is seen");
+            Assert.True(flood.Sent > 1000, $"the flood sent {flood.Sent}");
+        }
+
+        sniffer.Stop();
+        Assert.True(sniffer.Count(Clear) == 0, $"in clear: {sniffer.Show(Clear)}");
+    }
+
+    [Fact]
     public void A_start_that_fails_after_a_kill_leaves_closed_what_was_closed()
     {
         using var a = new NetworkNamespace();
