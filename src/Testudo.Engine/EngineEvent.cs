@@ -17,6 +17,9 @@ public enum EngineEventKind
 
     /// <summary>A packet wanted an SA that is not there.</summary>
     SaWanted,
+
+    /// <summary>The far end of an SA was heard at another address or port: <see cref="Sa.Peer"/>.</summary>
+    PeerMoved,
 }
 
 /// <summary>One event, with the SA or the policy that it is about.</summary>

@@ -38,6 +38,15 @@ public sealed record EngineOptions
     /// <summary>Bytes that fragments may hold while they wait for each other.</summary>
     public int ReassemblyBytes { get; init; } = 4 * 1024 * 1024;
 
+    /// <summary>
+    /// True where a peer behind a NAT is followed to another address or port, once a packet from there was verified and is
+    /// the newest (RFC 5996, 2.23).
+    /// </summary>
+    public bool FollowsPeers { get; init; } = true;
+
+    /// <summary>Seconds without a packet after which a NAT keepalive is sent (RFC 3948, 4); 0 sends none.</summary>
+    public int KeepaliveSeconds { get; init; } = 20;
+
     /// <summary>True where inbound packets are checked against policy; false only to look at captures without one.</summary>
     public bool ChecksPolicy { get; init; } = true;
 }

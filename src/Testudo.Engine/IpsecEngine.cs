@@ -82,6 +82,17 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
     }
 
     /// <summary>
+    /// Writes a NAT keepalive for each peer to which nothing was sent for <see cref="EngineOptions.KeepaliveSeconds"/>. To
+    /// be called about every second by the thread that sends; the batch has memory of its own.
+    /// </summary>
+    public void Keepalives(Batch wire, in Now now, Worker me)
+    {
+        me.Enter();
+        Keepalive.Run(this, wire, now, me);
+        me.Leave();
+    }
+
+    /// <summary>
     /// Adds an SA. Null when it could not be, with the reason in words.
     /// </summary>
     /// <param name="parameters">What it is made of.</param>
@@ -222,6 +233,14 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
             {
                 sa.State = SaState.Dying;
                 events.Add(new EngineEvent(EngineEventKind.SaSoftExpired, sa, null));
+            }
+        }
+
+        foreach (Sa sa in Sad.All)
+        {
+            if (sa.TakeMoved())
+            {
+                events.Add(new EngineEvent(EngineEventKind.PeerMoved, sa, null));
             }
         }
 

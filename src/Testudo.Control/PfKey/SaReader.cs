@@ -14,9 +14,6 @@ internal static class SaReader
     // SADB_AALG_NULL: how some clients say "none" beside a cipher that authenticates by itself.
     private const byte AuthNull = 251;
 
-    // UDP_ENCAP_ESPINUDP (RFC 3948); 1 is the draft's form behind a non-IKE marker.
-    private const byte EspInUdp = 2;
-
     /// <summary>The two ends; or why they cannot be.</summary>
     internal static Refusal? ReadEnds(PfKeyMessage message, out Address source, out Address destination)
     {
@@ -110,7 +107,7 @@ internal static class SaReader
         {
             case 0:
                 return null;
-            case EspInUdp:
+            case (byte)UdpForm.Rfc3948 or (byte)UdpForm.NonIkeMarker:
                 ushort? source = null, destination = null;
                 foreach (PfKeyExtension extension in message.Extensions)
                 {
@@ -126,11 +123,16 @@ internal static class SaReader
                     return Invalid("ESP in UDP needs both SADB_X_EXT_NAT_T_SPORT and SADB_X_EXT_NAT_T_DPORT, above 0");
                 }
 
-                encapsulation = new UdpEncapsulation(source.Value, destination.Value);
+                encapsulation = new UdpEncapsulation(source.Value, destination.Value)
+                {
+                    Form = (UdpForm)message.Find<NatTTypeExtension>()!.Encapsulation,
+                    OriginalSource = message.Find(AddressRole.NatOriginalInitiator)?.Address ?? default,
+                    OriginalDestination = message.Find(AddressRole.NatOriginalResponder)?.Address ?? default,
+                };
                 return null;
             case byte other:
                 return new Refusal(
-                    PfKeyError.NotSupported, $"UDP encapsulation type {other} is not supported: only ESP in UDP ({EspInUdp}, RFC 3948) is");
+                    PfKeyError.NotSupported, $"UDP encapsulation type {other} is not supported: ESP in UDP is 2 (RFC 3948), or 1 behind a non-IKE marker");
         }
     }
 

@@ -131,7 +131,7 @@ internal sealed class SaRequests(IpsecEngine engine, FillRandom fillRandom)
         }
 
         return Find(message, named.Spi, source, destination, out Refusal? unknown) is { } sa
-            ? new Answer(Audience.Sender, SaWriter.Describe(sa, wantsOwn: false)) { Own = SaWriter.Own(sa) }
+            ? new Answer(Audience.Sender, SaWriter.Describe(sa, message.Find<TestudoExtension>() is not null)) { Own = SaWriter.Own(sa) }
             : Answer.Refuse(unknown!);
     }
 
@@ -162,7 +162,7 @@ internal sealed class SaRequests(IpsecEngine engine, FillRandom fillRandom)
             {
                 Sequence = (uint)(sas.Length - 1 - i),
                 Pid = request.Pid,
-                Extensions = SaWriter.Describe(sa, wantsOwn),
+                Extensions = wantsOwn ? [.. SaWriter.Describe(sa, true), SaWriter.Own(sa)] : SaWriter.Describe(sa, false),
             };
         }
     }

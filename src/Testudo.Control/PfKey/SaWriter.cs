@@ -15,7 +15,7 @@ internal static class SaWriter
     private const int Places = 14;
 
     /// <summary>What SADB_GET and SADB_DUMP say of an SA: with its keys, while it lives.</summary>
-    internal static ImmutableArray<PfKeyExtension> Describe(Sa sa, bool wantsOwn)
+    internal static ImmutableArray<PfKeyExtension> Describe(Sa sa, bool knowsUs)
     {
         ImmutableArray<PfKeyExtension>.Builder to = ImmutableArray.CreateBuilder<PfKeyExtension>();
         AddHead(sa, to);
@@ -34,9 +34,11 @@ internal static class SaWriter
         }
 
         AddEncapsulation(sa, to);
-        if (wantsOwn)
+        if (knowsUs)
         {
-            to.Add(Own(sa));
+            // NetBSD does not tell them, Linux not under these names: only to clients that can bear them.
+            AddOriginal(AddressRole.NatOriginalInitiator, sa.Encapsulation?.OriginalSource ?? default, to);
+            AddOriginal(AddressRole.NatOriginalResponder, sa.Encapsulation?.OriginalDestination ?? default, to);
         }
 
         return to.ToImmutable();
@@ -141,11 +143,19 @@ internal static class SaWriter
         }
     }
 
+    private static void AddOriginal(AddressRole role, in Address address, ImmutableArray<PfKeyExtension>.Builder to)
+    {
+        if (address.Family != IpFamily.None)
+        {
+            to.Add(new AddressExtension(role, (byte)IpProtocol.Any, (byte)address.Bits, address));
+        }
+    }
+
     private static void AddEncapsulation(Sa sa, ImmutableArray<PfKeyExtension>.Builder to)
     {
         if (sa.Encapsulation is { } udp)
         {
-            to.Add(new NatTTypeExtension(2));
+            to.Add(new NatTTypeExtension((byte)udp.Form));
             to.Add(new NatTPortExtension(IsDestination: false, udp.SourcePort));
             to.Add(new NatTPortExtension(IsDestination: true, udp.DestinationPort));
         }

@@ -60,12 +60,13 @@ public static partial class SetkeyFormat
         }
 
         // NetBSD adds the NAT-T type to every SA, 0 for none.
-        bool isUdp = message.Find<NatTTypeExtension>() is { Encapsulation: not 0 };
+        byte encapsulation = message.Find<NatTTypeExtension>()?.Encapsulation ?? 0;
+        bool isUdp = encapsulation != 0;
         var text = new StringBuilder();
         CultureInfo c = CultureInfo.InvariantCulture;
         text.Append(c, $"{Shown(source!)}{NatPort(message, isUdp, false, source!)} {Shown(destination!)}{NatPort(message, isUdp, true, destination!)} \n");
 
-        string type = isUdp && message.SaType == SaType.Esp ? "esp-udp" : (int)message.SaType < s_saTypes.Length ? s_saTypes[(int)message.SaType] : ((int)message.SaType).ToString(c);
+        string type = isUdp && message.SaType == SaType.Esp ? (encapsulation == 1 ? "esp-udp-nonike" : "esp-udp") : (int)message.SaType < s_saTypes.Length ? s_saTypes[(int)message.SaType] : ((int)message.SaType).ToString(c);
         string mode = sa2!.Mode switch { IpsecMode.Any => "any", IpsecMode.Transport => "transport", IpsecMode.Tunnel => "tunnel", _ => ((int)sa2.Mode).ToString(c) };
         text.Append(c, $"\t{type} mode={mode} spi={sa!.Spi}(0x{sa.Spi:x8}) reqid={sa2.Reqid}(0x{sa2.Reqid:x8})\n");
         if (message.Find(AddressRole.NatOriginalInitiator) is { } initiator)

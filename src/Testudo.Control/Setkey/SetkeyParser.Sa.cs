@@ -11,9 +11,9 @@ public sealed partial class SetkeyParser
 {
     // Ports of ESP in UDP where a script names none (RFC 3948, 2.1).
     private const ushort NatTPort = 4500;
-    private const byte EspInUdp = 2;
+    private const byte EspInUdp = 2, EspBehindMarker = 1;
 
-    private readonly record struct SaProtocol(SaType Type, bool IsOld = false, bool IsUdp = false, Address? Original = null);
+    private readonly record struct SaProtocol(SaType Type, bool IsOld = false, bool IsUdp = false, bool HasMarker = false, Address? Original = null);
 
     private bool TryParseSa(SetkeyVerb verb, out ImmutableArray<PfKeyMessage> messages)
     {
@@ -76,7 +76,7 @@ public sealed partial class SetkeyParser
 
     private bool TryParseProtocol(out SaProtocol protocol)
     {
-        string[] names = ["esp", "ah", "ipcomp", "esp-udp", "tcp", "esp-old", "ah-old"];
+        string[] names = ["esp", "ah", "ipcomp", "esp-udp", "esp-udp-nonike", "tcp", "esp-old", "ah-old"];
         protocol = default;
         switch (_token.Kind == TokenKind.Word ? Word : [])
         {
@@ -86,6 +86,7 @@ public sealed partial class SetkeyParser
             case "tcp": protocol = new SaProtocol(SaType.TcpSignature); break;
             case "esp-old": protocol = new SaProtocol(SaType.Esp, IsOld: true); break;
             case "ah-old": protocol = new SaProtocol(SaType.Ah, IsOld: true); break;
+            case "esp-udp-nonike": protocol = new SaProtocol(SaType.Esp, IsUdp: true, HasMarker: true); break; // before RFC 3948; no other setkey has it
             case "esp-udp": protocol = new SaProtocol(SaType.Esp, IsUdp: true); break;
             default: return Fail(_token.Kind == TokenKind.Semicolon ? "the protocol is missing" : $"{ShownToken()} is no protocol of an SA{Hint(names)}", names);
         }
@@ -211,7 +212,7 @@ public sealed partial class SetkeyParser
 
         if (sa.NatT)
         {
-            extensions.Add(new NatTTypeExtension(EspInUdp));
+            extensions.Add(new NatTTypeExtension(sa.Protocol.HasMarker ? EspBehindMarker : EspInUdp));
             AddOriginal(AddressRole.NatOriginalInitiator, sa.OriginalInitiator);
             AddOriginal(AddressRole.NatOriginalResponder, sa.OriginalResponder);
         }

@@ -12,6 +12,8 @@ internal static partial class InboundPath
     /// <summary>The port that is ESP in UDP by itself (RFC 3947, 4).</summary>
     private const ushort NatTraversalPort = 4500;
 
+    private const int NonIkeMarker = 8;
+
     // No SA and no drop: the packet is clear.
     private static Drop Find(IpsecEngine engine, ref Packet packet, PacketState state, out Sa? sa)
     {
@@ -38,19 +40,23 @@ internal static partial class InboundPath
                     return isForOthers ? Drop.None : Drop.Keepalive;
                 }
 
+                // Eight zeros are where IKE has its cookie: ESP of the drafts before RFC 3948. Four are IKE behind its
+                // non-ESP marker (2.2), or another program's.
+                int marker = upper.Length >= NonIkeMarker + Esp.HeaderLength && BinaryPrimitives.ReadUInt64BigEndian(upper) == 0 ? NonIkeMarker : 0;
+                upper = upper[marker..];
                 if (upper.Length < Esp.HeaderLength || BinaryPrimitives.ReadUInt32BigEndian(upper) == 0)
-                {
-                    return Drop.None; // IKE behind its non-ESP marker, or another program's
-                }
-
-                Sa? encapsulated = engine.Sad.Find(BinaryPrimitives.ReadUInt32BigEndian(upper), IpProtocol.Esp, state.Info.Destination);
-                if (port != NatTraversalPort && encapsulated?.Encapsulation?.DestinationPort != port)
                 {
                     return Drop.None;
                 }
 
-                state.EspOffset = state.Info.UpperOffset + Esp.UdpHeaderLength;
-                state.UdpLength = Esp.UdpHeaderLength;
+                Sa? encapsulated = engine.Sad.Find(BinaryPrimitives.ReadUInt32BigEndian(upper), IpProtocol.Esp, state.Info.Destination);
+                if ((port != NatTraversalPort || marker > 0) && encapsulated?.Encapsulation?.DestinationPort != port)
+                {
+                    return Drop.None;
+                }
+
+                state.EspOffset = state.Info.UpperOffset + Esp.UdpHeaderLength + marker;
+                state.UdpLength = Esp.UdpHeaderLength + marker;
                 break;
             default:
                 return Drop.None;

@@ -38,7 +38,8 @@ internal static partial class InboundPath
 
         // ESP does not authenticate the addresses that a transport-mode packet keeps. Who holds the SA's key speaks for the
         // SA's source, not for any other host that policy knows (RFC 4301, 4.4.2: the SA's selectors; 5.2 step 4).
-        if (!tunnel && engine.Options.ChecksPolicy && !sa.Source.IsUnspecified && state.Info.Source != sa.Source)
+        bool isFollowed = Follow(engine, packet, state, sa);
+        if (!tunnel && engine.Options.ChecksPolicy && !sa.Source.IsUnspecified && state.Info.Source != sa.Source && !isFollowed)
         {
             return Drop.HistoryMismatch;
         }
@@ -57,8 +58,19 @@ internal static partial class InboundPath
         bytes[state.Info.ProtocolOffset] = next;
         bytes[..header].CopyTo(bytes[(text - header)..]);
         packet.Pull(text - header);
+        if (isFollowed)
+        {
+            sa.Source.CopyTo(packet.Span[(state.Info.Family == IpFamily.V4 ? 12 : 8)..]);
+        }
+
         IpWrite.SetLength(packet.Span, packet.Length, header);
-        return IpInfo.TryParse(packet.Span, out state.Info);
+        Drop drop = IpInfo.TryParse(packet.Span, out state.Info);
+        if (drop == Drop.None && sa.Encapsulation is { } udp)
+        {
+            MendChecksum(packet.Span, state.Info, udp);
+        }
+
+        return drop;
     }
 
     private static Drop StripTunnel(ref Packet packet, PacketState state, byte next)

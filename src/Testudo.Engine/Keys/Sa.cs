@@ -18,6 +18,8 @@ public sealed class Sa
     private long _firstUse;
     private long _firstUseNanoseconds;
     private long _lastUse;
+    private UdpPeer? _peer;
+    private int _moved;
     private volatile SaState _state;
 
     internal Sa(SaParameters parameters, Transform transform, SaKey? sealing, SaKey? opening, ulong ivMask, in Now now, SaState state)
@@ -66,8 +68,11 @@ public sealed class Sa
     /// <summary>KAME's flags.</summary>
     public SaFlags Flags { get; }
 
-    /// <summary>The UDP ports; null without UDP encapsulation.</summary>
+    /// <summary>The UDP ports, as they were given; null without UDP encapsulation.</summary>
     public UdpEncapsulation? Encapsulation { get; }
+
+    /// <summary>Where the far end is now; null while it is where it was when the SA was made.</summary>
+    public UdpPeer? Peer => Volatile.Read(ref _peer);
 
     /// <summary>The soft limits. Read and written by the control thread only.</summary>
     public Lifetime Soft { get; private set; }
@@ -129,8 +134,11 @@ public sealed class Sa
     /// <summary>ESP pads to 4 bytes at least, and to the cipher's block (RFC 4303, 2.4).</summary>
     internal int PadTo => Math.Max(4, CipherInfo!.BlockLength);
 
-    /// <summary>Bytes of the UDP header where there is one.</summary>
-    internal int UdpLength => Encapsulation is null ? 0 : 8;
+    /// <summary>Bytes of the UDP header, and of the marker behind it, where there is one.</summary>
+    internal int UdpLength => Encapsulation?.Length ?? 0;
+
+    /// <summary>Where packets of this SA are sent to.</summary>
+    internal Address SendsTo => Peer?.Address ?? Destination;
 
     /// <summary>Sets other limits, for the control thread; a dying SA whose soft limit is not passed any more is mature again.</summary>
     public void SetLifetimes(in Lifetime soft, in Lifetime hard, in Now now)
@@ -166,6 +174,21 @@ public sealed class Sa
 
         Volatile.Write(ref _packets, _packets + 1); // last: who sees a packet sees when the first one was
     }
+
+    /// <summary>Takes note that the far end is elsewhere; the control thread turns it into an event.</summary>
+    internal void Move(UdpPeer peer)
+    {
+        Volatile.Write(ref _peer, peer);
+        Volatile.Write(ref _moved, 1);
+    }
+
+    internal bool TakeMoved() => Volatile.Read(ref _moved) != 0 && Interlocked.Exchange(ref _moved, 0) != 0;
+
+    /// <summary>Unix time of the last keepalive for this SA's peer. Written by the sending thread.</summary>
+    internal long KeptAlive { get; set; }
+
+    /// <summary>Unix time of the last packet or keepalive, or when the SA was made.</summary>
+    internal long LastSent => Math.Max(Math.Max(LastUse, KeptAlive), Created.UnixSeconds);
 
     /// <summary>Destroys the keys. Only when no packet thread can hold this SA any more.</summary>
     internal void Wipe()

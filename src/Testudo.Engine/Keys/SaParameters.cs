@@ -6,9 +6,6 @@ using Testudo.Wire.PfKey;
 
 namespace Testudo.Engine.Keys;
 
-/// <summary>The UDP ports of an SA with UDP encapsulation (RFC 3948), host order.</summary>
-public readonly record struct UdpEncapsulation(ushort SourcePort, ushort DestinationPort);
-
 /// <summary>Limits of an SA's life (RFC 4301, 4.4.2.1); 0 is no limit. Times in seconds since creation and since first use.</summary>
 public readonly record struct Lifetime(uint Allocations, ulong Bytes, ulong AddSeconds, ulong UseSeconds);
 

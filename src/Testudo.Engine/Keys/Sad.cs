@@ -62,6 +62,13 @@ public sealed class Sad
         return null;
     }
 
+    /// <summary>All SAs between two addresses, in this direction. To be read by any thread.</summary>
+    internal ReadOnlySpan<Sa> Between(IpProtocol protocol, in Address source, in Address destination) =>
+        _byPair.TryGetValue(new Pair(protocol, source, destination), out Sa[]? group) ? group : [];
+
+    /// <summary>All SAs, in no order. To be read by any thread.</summary>
+    internal IEnumerable<Sa> Snapshot => _byIdentity.Select(static entry => entry.Value);
+
     private Sa? Choose(Sa[] group, IpsecMode mode, uint reqid)
     {
         Sa? any = null;

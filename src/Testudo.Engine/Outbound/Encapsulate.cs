@@ -50,17 +50,19 @@ internal static unsafe partial class OutboundPath
         {
             bytes.Slice(before, header).CopyTo(bytes);
             bytes[state.Info.TransportProtocolOffset] = (byte)(sa.UdpLength > 0 ? IpProtocol.Udp : IpProtocol.Esp);
+            if (sa.Peer is { } moved)
+            {
+                moved.Address.CopyTo(bytes[(state.Info.Family == IpFamily.V4 ? 16 : 24)..]);
+            }
+
             IpWrite.SetLength(bytes, packet.Length, header);
         }
 
         int esp = outer + sa.UdpLength;
         if (sa.Encapsulation is { } ports)
         {
-            Span<byte> udp = bytes[outer..];
-            BinaryPrimitives.WriteUInt16BigEndian(udp, ports.SourcePort);
-            BinaryPrimitives.WriteUInt16BigEndian(udp[2..], ports.DestinationPort);
-            BinaryPrimitives.WriteUInt16BigEndian(udp[4..], (ushort)(packet.Length - outer));
-            BinaryPrimitives.WriteUInt16BigEndian(udp[6..], 0); // RFC 3948, 2.1: zero over IPv4
+            UdpWrite.Header(bytes[outer..], ports.SourcePort, sa.Peer?.Port ?? ports.DestinationPort);
+            bytes[(outer + Esp.UdpHeaderLength)..esp].Clear(); // the marker, where there is one
         }
 
         BinaryPrimitives.WriteUInt32BigEndian(bytes[esp..], sa.Spi);
@@ -114,13 +116,13 @@ internal static unsafe partial class OutboundPath
                 DfBit.Set => true,
                 _ => info.Family == IpFamily.V6 || info.DontFragment,
             };
-            IpWrite.V4(outer, outer.Length, info.TrafficClass, me.Identification++, df, IpWrite.TunnelHopLimit, next, sa.Source, sa.Destination);
+            IpWrite.V4(outer, outer.Length, info.TrafficClass, me.Identification++, df, IpWrite.TunnelHopLimit, next, sa.Source, sa.SendsTo);
         }
         else
         {
             // KAME copies the flow label of an inner IPv6 packet, so that a flow stays one.
             uint flow = info.Family == IpFamily.V6 ? BinaryPrimitives.ReadUInt32BigEndian(inner) & 0xFFFFF : 0;
-            IpWrite.V6(outer, outer.Length, info.TrafficClass, flow, IpWrite.TunnelHopLimit, next, sa.Source, sa.Destination);
+            IpWrite.V6(outer, outer.Length, info.TrafficClass, flow, IpWrite.TunnelHopLimit, next, sa.Source, sa.SendsTo);
         }
     }
 }

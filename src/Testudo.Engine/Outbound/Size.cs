@@ -72,7 +72,7 @@ internal static partial class OutboundPath
             if (state.IsTunnel[i])
             {
                 header = sa.Source.Family == IpFamily.V4 ? IpInfo.V4HeaderLength : IpInfo.V6HeaderLength;
-                destination = sa.Destination;
+                destination = sa.SendsTo;
                 length = header + Esp.Length(sa, length);
             }
             else

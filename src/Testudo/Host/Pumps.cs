@@ -16,12 +16,22 @@ internal sealed class OutboundPump(IpsecEngine engine, Link clear, IReadOnlyList
         using var wire = new Batch(0);
         using var back = new Batch(64 * 1024);
         using var links = new WireLinks(wires, counters);
-        while (clear.Receive(work, -1) >= 0)
+        using var keepalives = new Batch(64 * 1024);
+        long kept = 0;
+        while (clear.Receive(work, 1000) >= 0)
         {
+            if (HostClock.Now is var now && now.UnixSeconds != kept)
+            {
+                kept = now.UnixSeconds;
+                engine.Keepalives(keepalives, now, me);
+                links.Send(keepalives);
+                keepalives.Clear();
+            }
+
             if (work.Count > 0)
             {
                 PacketTap.Copy? taken = tap is null ? null : PacketTap.Take(work);
-                engine.Outbound(work, wire, back, HostClock.Now, me);
+                engine.Outbound(work, wire, back, now, me);
                 if (taken is { } copy)
                 {
                     tap!.Write(copy, work, wireSide: false);

@@ -76,6 +76,27 @@ public sealed class SaExchangeTests
         Assert.Equal(Keys()[0], _bench.Ask(_session, Esp(PfKeyType.Get, Aes(0x1001), Source(), Destination()))[^1].Find(KeyRole.Encrypt));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void The_form_of_UDP_and_the_addresses_before_a_NAT_are_kept_and_told(byte form)
+    {
+        KeySession freeBsd = _bench.Server.Open(Dialect.FreeBsd);
+        AddressExtension initiator = new(AddressRole.NatOriginalInitiator, 255, 32, Address.Parse("192.168.1.7"), 0);
+        AddressExtension responder = new(AddressRole.NatOriginalResponder, 255, 32, There, 0);
+        PfKeyMessage add = Add(0x1001);
+        PfKeyExtension[] nat = [new NatTTypeExtension(form), new NatTPortExtension(false, 31000), new NatTPortExtension(true, 4500), initiator, responder];
+        _bench.Done(freeBsd, add with { Extensions = [.. add.Extensions, .. nat] });
+        global::Testudo.Engine.Keys.UdpEncapsulation kept = Assert.Single(_bench.Engine.Sad.All).Encapsulation!.Value;
+        Assert.Equal((31000, 4500, form, initiator.Address, responder.Address), (kept.SourcePort, kept.DestinationPort, (byte)kept.Form, kept.OriginalSource, kept.OriginalDestination));
+
+        PfKeyMessage get = Esp(PfKeyType.Get, Aes(0x1001), Source(), Destination());
+        Assert.Equal(nat, _bench.Done(freeBsd, get).Extensions.Where(nat.Contains));
+        Assert.Equal(nat[..3], _bench.AskOne(freeBsd, get).Extensions.Where(nat.Contains)); // who cannot bear more
+        Take(_session);
+        Assert.Equal(nat[..4], _bench.Done(_session, get).Extensions.Where(nat.Contains)); // Linux has a word for one
+    }
+
     [Fact]
     public void What_an_sa_cannot_be_is_refused_in_words_and_changes_nothing()
     {
@@ -89,7 +110,7 @@ public sealed class SaExchangeTests
         Assert.Contains("SADB_ADD has no SADB_EXT_ADDRESS_SRC", Refused(PfKeyError.Invalid, Without<AddressExtension>(Add(9000))));
         Assert.Contains("mode is 3", Refused(PfKeyError.Invalid, With(Add(9000), new Sa2Extension((IpsecMode)3, 0, 0))));
         Assert.Contains("both SADB_X_EXT_NAT_T_SPORT", Refused(PfKeyError.Invalid, With(Add(9000), new NatTTypeExtension(2))));
-        Assert.Contains("type 1 is not supported", Refused(PfKeyError.NotSupported, With(Add(9000), new NatTTypeExtension(1))));
+        Assert.Contains("type 3 is not supported", Refused(PfKeyError.NotSupported, With(Add(9000), new NatTTypeExtension(3))));
         Assert.Contains("extended sequence numbers", Refused(PfKeyError.NotSupported, With(Add(9000), new TestudoExtension { ExtendedSequence = true }), hasWords: true));
         Assert.Contains("4096 packets, not 5000", Refused(PfKeyError.Invalid, With(Add(9000), new TestudoExtension { ReplayPackets = 5000 }), hasWords: true));
         Assert.Contains("AH SAs are not supported", Refused(PfKeyError.ProtocolNotSupported, Add(9000) with { SaType = SaType.Ah }));

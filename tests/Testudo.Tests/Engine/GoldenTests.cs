@@ -71,6 +71,10 @@ public sealed class GoldenTests
         IcvBits = sa.IcvBits,
         LastSequence = sa.LastSequence,
         Flags = sa.Padding == "zero-pad" ? SaFlags.ZeroPad : SaFlags.None,
-        Encapsulation = sa.Encapsulation is { } udp ? new UdpEncapsulation(udp.SourcePort, udp.DestinationPort) : null,
+        Encapsulation = sa.Encapsulation is { } udp ? new UdpEncapsulation(udp.SourcePort, udp.DestinationPort)
+        {
+            Form = udp.Type == "espinudp-nonike" ? UdpForm.NonIkeMarker : UdpForm.Rfc3948,
+        }
+        : null,
     };
 }

@@ -70,7 +70,7 @@ internal sealed record GoldenSa
     {
         var text = new StringBuilder("add ");
         _ = Encapsulation is { } udp
-            ? text.Append(CultureInfo.InvariantCulture, $"{Source}[{udp.SourcePort}] {Destination}[{udp.DestinationPort}] esp-udp")
+            ? text.Append(CultureInfo.InvariantCulture, $"{Source}[{udp.SourcePort}] {Destination}[{udp.DestinationPort}] esp-udp{(udp.Type == "espinudp-nonike" ? "-nonike" : "")}")
             : text.Append(CultureInfo.InvariantCulture, $"{Source} {Destination} {Protocol}");
         text.Append(CultureInfo.InvariantCulture, $" 0x{Spi:x} -m {Mode}");
         if (RequestId != 0)
@@ -105,7 +105,6 @@ internal sealed record GoldenSa
     {
         { Protocol: not "esp" } => $"no {Protocol}",
         { Esn: true } => "no extended sequence numbers",
-        { Encapsulation.Type: not "espinudp" and not null } => "UDP encapsulation of the early drafts",
         { Cipher: "aes-gcm-16", IcvBits: 128 } => null,
         { Cipher: not ("aes-cbc" or "null") } => $"no {Cipher}",
         { Auth: "hmac-sha1" or "hmac-sha2-256" or "hmac-sha2-384" or "hmac-sha2-512" } => null,

@@ -175,7 +175,7 @@ public class SetkeyErrorTests
         string text = "flush;\n\tadd 10.0.0.1 10.0.0.2 foo 500 -E null;\n";
         SetkeyError error = Assert.Single(SetkeyParser.Parse(text, "ipsec.conf").Errors);
         Assert.Equal(
-            "ipsec.conf:2:24: 'foo' is no protocol of an SA; expected esp, ah, ipcomp, esp-udp, tcp, esp-old or ah-old\n"
+            "ipsec.conf:2:24: 'foo' is no protocol of an SA; expected esp, ah, ipcomp, esp-udp, esp-udp-nonike, tcp, esp-old or ah-old\n"
             + "\tadd 10.0.0.1 10.0.0.2 foo 500 -E null;\n"
             + "\t                      ^~~", error.Render(text));
     }
