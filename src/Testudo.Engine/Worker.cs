@@ -103,6 +103,9 @@ internal sealed class PacketState
     /// <summary>Inbound: the UDP header before it, 8 or 0 bytes.</summary>
     public int UdpLength;
 
+    /// <summary>Inbound: whether the packet has the highest number of its SA so far.</summary>
+    public bool IsNewest;
+
     /// <summary>Outbound: bytes of the IP header before the ESP (and UDP) header.</summary>
     public int OuterLength;
 

@@ -86,6 +86,7 @@ internal static partial class InboundPath
             {
                 ref Packet packet = ref work[me.Jobs[j].Tag];
                 PacketState state = me.States[me.Jobs[j].Tag];
+                state.IsNewest = packet.Sequence > state.Chain[round].Window.Highest;
                 packet.Drop = me.Jobs[j].Ok ? state.Chain[round].Window.Slide(packet.Sequence) : Drop.BadIcv;
                 if (packet.Drop == Drop.None)
                 {

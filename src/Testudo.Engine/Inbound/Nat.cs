@@ -14,7 +14,7 @@ internal static partial class InboundPath
     /// says where the peer is: one that was held back leads nobody astray. True where the packet, though its source is not
     /// the SA's, came from the SA's peer.
     /// </summary>
-    private static bool Follow(IpsecEngine engine, in Packet packet, PacketState state, Sa sa)
+    private static bool Follow(IpsecEngine engine, PacketState state, Sa sa)
     {
         if (sa.Encapsulation is not { } udp || !engine.Options.FollowsPeers)
         {
@@ -25,7 +25,7 @@ internal static partial class InboundPath
         ushort port = state.Info.SourcePort;
         bool isKnown = sa.Peer is { } peer ? source == peer.Address && port == peer.Port : source == sa.Source && port == udp.SourcePort;
         bool canBePeer = !engine.IsLocal(source) && !source.IsUnspecified && !source.IsLoopback && port != 0; // IsLocal: groups too
-        if (!isKnown && canBePeer && sa.Window.Packets > 0 && packet.Sequence == sa.Window.Highest)
+        if (!isKnown && canBePeer && state.IsNewest)
         {
             var place = new UdpPeer(source, port);
             sa.Move(place);

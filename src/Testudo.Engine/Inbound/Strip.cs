@@ -38,7 +38,7 @@ internal static partial class InboundPath
 
         // ESP does not authenticate the addresses that a transport-mode packet keeps. Who holds the SA's key speaks for the
         // SA's source, not for any other host that policy knows (RFC 4301, 4.4.2: the SA's selectors; 5.2 step 4).
-        bool isFollowed = Follow(engine, packet, state, sa);
+        bool isFollowed = Follow(engine, state, sa);
         if (!tunnel && engine.Options.ChecksPolicy && !sa.Source.IsUnspecified && state.Info.Source != sa.Source && !isFollowed)
         {
             return Drop.HistoryMismatch;

@@ -57,15 +57,17 @@ public sealed class UdpEncapsulationTests
     }
 
     [Fact]
-    public void Nobody_is_followed_where_the_options_say_so_or_no_window_shows_what_is_new()
+    public void Nobody_is_followed_where_the_options_say_so_and_without_a_window_nobody_who_replays()
     {
         using var strict = new NatPair(tunnel: true, v6: false, new EngineOptions { FollowsPeers = false });
         Assert.Single(strict.B.In(strict.Translate(strict.Send(), Moved, 31000)).Passed);
         strict.AssertAnswered(N, 4500);
 
         using var blind = new NatPair(tunnel: true, v6: false, window: 0);
-        Assert.Single(blind.B.In(blind.Translate(blind.Send(), Moved, 31000)).Passed);
-        blind.AssertAnswered(N, 4500);
+        byte[] sent = blind.Send();
+        Assert.Single(blind.B.In(blind.Translate(sent, Moved, 31000)).Passed);
+        Assert.Single(blind.B.In(blind.Translate(sent, N, 999)).Passed);
+        blind.AssertAnswered(Moved, 31000);
     }
 
     [Theory]
