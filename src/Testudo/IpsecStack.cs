@@ -31,7 +31,7 @@ public sealed class IpsecStack : IAsyncDisposable
 
     /// <summary>A stack without links, keys and policies.</summary>
     /// <exception cref="ArgumentException">The options are faulty; all faults are named.</exception>
-    public IpsecStack(IpsecStackOptions? options = null)
+    public IpsecStack(IpsecStackOptions? options)
     {
         _options = options ?? new IpsecStackOptions();
         IReadOnlyList<string> faults = _options.Validate();
@@ -43,6 +43,21 @@ public sealed class IpsecStack : IAsyncDisposable
         Engine = new IpsecEngine(_options.Engine, _options.Providers);
         _server = new KeyServer(Engine, RandomNumberGenerator.Fill, policies => _options.Guard?.Invoke(policies));
         Keys = new LocalKeys(_server, _control, static () => HostClock.Now);
+    }
+
+    /// <summary>A stack without links, keys and policies, and with options as they are by default.</summary>
+    public IpsecStack()
+        : this(null)
+    {
+    }
+
+    /// <summary>A stack between one link to the protected side and one to the network.</summary>
+    /// <exception cref="ArgumentException">The options are faulty; all faults are named.</exception>
+    public IpsecStack(Link clear, Link wire, IpsecStackOptions? options = null)
+        : this(options)
+    {
+        AttachClear(clear);
+        AttachWire(wire);
     }
 
     /// <summary>Something happened: an SA expired, or was wanted. Raised by the control thread.</summary>
