@@ -40,7 +40,7 @@ public sealed class IpsecStack : IAsyncDisposable
             throw new ArgumentException(string.Join("; ", faults), nameof(options));
         }
 
-        Engine = new IpsecEngine(_options.Engine, _options.Providers);
+        Engine = new IpsecEngine(_options.Engine, _options.Providers, RandomBits());
         _server = new KeyServer(Engine, RandomNumberGenerator.Fill, policies => _options.Guard?.Invoke(policies));
         Keys = new LocalKeys(_server, _control, static () => HostClock.Now);
     }
@@ -134,7 +134,7 @@ public sealed class IpsecStack : IAsyncDisposable
     {
         lock (_control)
         {
-            Sa? sa = Engine.AddSa(parameters, RandomMask(), HostClock.Now, out Refusal? words);
+            Sa? sa = Engine.AddSa(parameters, RandomBits(), HostClock.Now, out Refusal? words);
             warning = words?.Sentence;
             return sa ?? throw new IpsecException(words!);
         }
@@ -228,7 +228,7 @@ public sealed class IpsecStack : IAsyncDisposable
         }
     }
 
-    private static ulong RandomMask()
+    private static ulong RandomBits()
     {
         Span<byte> bytes = stackalloc byte[8];
         RandomNumberGenerator.Fill(bytes);
