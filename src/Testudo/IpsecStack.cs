@@ -235,11 +235,12 @@ public sealed class IpsecStack : IAsyncDisposable
         return BitConverter.ToUInt64(bytes);
     }
 
-    // Lifetimes, wishes for SAs, the wiping of keys: every second.
+    // Lifetimes, wishes for SAs, the wiping of keys, the capture's file: every second.
     private void RunControl()
     {
         while (!_ending.Wait(1000))
         {
+            _options.Capture?.Flush();
             IReadOnlyList<EngineEvent> events;
             lock (_control)
             {
