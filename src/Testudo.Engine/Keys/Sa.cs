@@ -133,7 +133,7 @@ public sealed class Sa
     internal int PadTo => Math.Max(4, CipherInfo!.BlockLength);
 
     /// <summary>Bytes of the UDP header where there is one.</summary>
-    internal int UdpLength => Encapsulation is null ? 0 : 8;
+    internal int UdpLength => Encapsulation is null ? 0 : UdpHeader.Length;
 
     /// <summary>Sets other limits, for the control thread; a dying SA whose soft limit is not passed any more is mature again.</summary>
     public void SetLifetimes(in Lifetime soft, in Lifetime hard, in Now now)

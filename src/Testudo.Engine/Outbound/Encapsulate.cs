@@ -56,11 +56,7 @@ internal static unsafe partial class OutboundPath
         int esp = outer + sa.UdpLength;
         if (sa.Encapsulation is { } ports)
         {
-            Span<byte> udp = bytes[outer..];
-            BinaryPrimitives.WriteUInt16BigEndian(udp, ports.SourcePort);
-            BinaryPrimitives.WriteUInt16BigEndian(udp[2..], ports.DestinationPort);
-            BinaryPrimitives.WriteUInt16BigEndian(udp[4..], (ushort)(packet.Length - outer));
-            BinaryPrimitives.WriteUInt16BigEndian(udp[6..], 0); // RFC 3948, 2.1: zero over IPv4
+            new UdpHeader(ports.SourcePort, ports.DestinationPort, (ushort)(packet.Length - outer), 0).Write(bytes[outer..]); // RFC 3948, 2.1: no checksum over IPv4
         }
 
         BinaryPrimitives.WriteUInt32BigEndian(bytes[esp..], sa.Spi);

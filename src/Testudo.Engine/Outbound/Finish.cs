@@ -1,6 +1,5 @@
 // Stage 7: IPv6 wants a UDP checksum (RFC 8200, 8.1), which can be summed only when everything is encrypted.
 
-using System.Buffers.Binary;
 using Testudo.Engine.Keys;
 using Testudo.Wire;
 
@@ -18,8 +17,6 @@ internal static partial class OutboundPath
         }
 
         Span<byte> udp = bytes[state.OuterLength..];
-        ulong sum = Checksum.PseudoHeader(Address.V6(bytes[8..]), Address.V6(bytes[24..]), udp.Length, IpProtocol.Udp);
-        ushort checksum = Checksum.Finish(Checksum.Add(sum, udp));
-        BinaryPrimitives.WriteUInt16BigEndian(udp[6..], checksum == 0 ? (ushort)0xFFFF : checksum);
+        UdpHeader.SetChecksum(udp, Address.V6(bytes[8..]), Address.V6(bytes[24..]));
     }
 }
