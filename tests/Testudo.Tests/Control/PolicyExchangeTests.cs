@@ -144,9 +144,9 @@ public sealed class PolicyExchangeTests
         Dialect dialect = new[] { Dialect.FreeBsd, Dialect.NetBsd, Dialect.Kame }.Single(d => d.Name == name);
         KeySession bsd = _bench.Server.Open(dialect);
         _bench.Done(_session, Spd(PfKeyType.SpdAdd, Source(prefix: 8), Destination(), Protect() with { Priority = PolicyText.DefaultPriority }));
-        _ = _bench.Take(bsd); // each hears of the other's
+        _ = Take(bsd); // each hears of the other's
         _bench.Done(bsd, Spd(PfKeyType.SpdAdd, Source(prefix: 9), Destination(), Protect()));
-        _ = _bench.Take(_session);
+        _ = Take(_session);
         _bench.Done(_session, Spd(PfKeyType.SpdAdd, Source(prefix: 10), Destination(), Protect() with { Priority = PolicyText.DefaultPriority }));
         _bench.Done(_session, Spd(PfKeyType.SpdAdd, Source(prefix: 11), Destination(), Protect() with { Priority = PolicyText.DefaultPriority - 1 }));
         _bench.Done(_session, Spd(PfKeyType.SpdAdd, Source(prefix: 12), Destination(), Protect()));
