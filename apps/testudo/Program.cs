@@ -1,6 +1,7 @@
 // One program, many names: the name it was called by, or its first word, chooses the command.
 
 using System.CommandLine;
+using System.CommandLine.Help;
 using Testudo.App;
 using Testudo.App.Demo;
 using Testudo.App.Open;
@@ -18,7 +19,8 @@ if (args is ["setkey", ..])
     return SetkeyProgram.Run(args[1..]);
 }
 
-var root = new RootCommand("IPsec in userspace: ESP, PF_KEY and setkey where the kernel has none.")
+// Not a RootCommand: that is called after the assembly's file, and this program is called testudo.
+var root = new Command("testudo", "IPsec in userspace: ESP, PF_KEY and setkey where the kernel has none.")
 {
     UpCommand.Make(),
     ApiCommands.MakeDown(),
@@ -30,5 +32,10 @@ var root = new RootCommand("IPsec in userspace: ESP, PF_KEY and setkey where the
 
     // Here for its line in the help; its words never reach this parser.
     new Command("setkey", "keys and policies, in setkey's own language"),
+
+    new HelpOption(),
+    new VersionOption(),
 };
-return await root.Parse(args).InvokeAsync();
+
+// The orderly end takes the time it needs; "up" and "demo" listen to the signals themselves.
+return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

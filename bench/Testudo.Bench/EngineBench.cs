@@ -15,7 +15,7 @@ public class EngineBench : IDisposable
 {
     private const int Packets = 64;
     private static readonly Address s_a = Address.Parse("10.0.0.1"), s_b = Address.Parse("10.0.0.2");
-    private readonly IpsecEngine _engine = new(new EngineOptions(), new Providers(new Crypto.InBox.InBoxProvider()));
+    private readonly IpsecEngine _engine = new(new EngineOptions(), new Providers(new Crypto.InBox.InBoxProvider()), hashSeed: 1);
     private readonly Batch _work = new(), _wire = new(0), _back = new(), _clear = new(0);
     private readonly byte[] _packet = new byte[1420];
     private Worker _out = null!, _in = null!;

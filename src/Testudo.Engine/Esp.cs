@@ -15,9 +15,6 @@ internal static class Esp
     /// <summary>Pad length and next header.</summary>
     public const int TrailerLength = 2;
 
-    /// <summary>The UDP header of RFC 3948.</summary>
-    public const int UdpHeaderLength = 8;
-
     /// <summary>Bytes of padding behind so many bytes of payload.</summary>
     public static int Padding(Sa sa, int payload)
     {

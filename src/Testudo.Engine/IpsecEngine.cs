@@ -16,7 +16,10 @@ using Testudo.Wire.PfKey;
 namespace Testudo.Engine;
 
 /// <summary>IPsec as decisions: packets and the time go in; packets, drops and events come out.</summary>
-public sealed class IpsecEngine(EngineOptions options, Providers providers)
+/// <param name="options">What it is told once.</param>
+/// <param name="providers">Who computes.</param>
+/// <param name="hashSeed">64 random bits for the tables whose keys strangers choose; they change no packet.</param>
+public sealed class IpsecEngine(EngineOptions options, Providers providers, ulong hashSeed)
 {
     private readonly List<Worker> _workers = [];
     private readonly List<Removed> _removed = [];
@@ -27,7 +30,7 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
     public EngineOptions Options { get; } = options;
 
     /// <summary>The security associations.</summary>
-    public Sad Sad { get; } = new();
+    public Sad Sad { get; } = new(new SeededHash(hashSeed));
 
     /// <summary>The security policies.</summary>
     public Spd Spd { get; } = new();
@@ -41,7 +44,7 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers)
     /// <summary>Scratch and counters for one packet thread.</summary>
     public Worker NewWorker()
     {
-        var worker = new Worker(Options.ReassemblyBytes);
+        var worker = new Worker(Options.ReassemblyBytes, new SeededHash(hashSeed));
         lock (_workers)
         {
             _workers.Add(worker);

@@ -17,9 +17,9 @@ public sealed class Worker : IDisposable
     private long _packets;
     private long _bytes;
 
-    internal Worker(int reassemblyBytes)
+    internal Worker(int reassemblyBytes, SeededHash hash)
     {
-        Reassembly = new Reassembly(reassemblyBytes);
+        Reassembly = new Reassembly(reassemblyBytes, hash);
     }
 
     /// <summary>Packets that this worker let go on.</summary>

@@ -37,7 +37,7 @@ public sealed class SimulatedHost : IDisposable
         _network = network;
         Name = name;
         Addresses = addresses;
-        Engine = new IpsecEngine(options, new Providers(new InBoxProvider()));
+        Engine = new IpsecEngine(options, new Providers(new InBoxProvider()), hashSeed: 0);
         Engine.SetLocalAddresses(addresses);
         _outbound = Engine.NewWorker();
         _inbound = Engine.NewWorker();

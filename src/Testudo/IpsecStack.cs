@@ -31,7 +31,7 @@ public sealed class IpsecStack : IAsyncDisposable
 
     /// <summary>A stack without links, keys and policies.</summary>
     /// <exception cref="ArgumentException">The options are faulty; all faults are named.</exception>
-    public IpsecStack(IpsecStackOptions? options = null)
+    public IpsecStack(IpsecStackOptions? options)
     {
         _options = options ?? new IpsecStackOptions();
         IReadOnlyList<string> faults = _options.Validate();
@@ -40,9 +40,24 @@ public sealed class IpsecStack : IAsyncDisposable
             throw new ArgumentException(string.Join("; ", faults), nameof(options));
         }
 
-        Engine = new IpsecEngine(_options.Engine, _options.Providers);
+        Engine = new IpsecEngine(_options.Engine, _options.Providers, RandomBits());
         _server = new KeyServer(Engine, RandomNumberGenerator.Fill, policies => _options.Guard?.Invoke(policies));
         Keys = new LocalKeys(_server, _control, static () => HostClock.Now);
+    }
+
+    /// <summary>A stack without links, keys and policies, and with options as they are by default.</summary>
+    public IpsecStack()
+        : this(null)
+    {
+    }
+
+    /// <summary>A stack between one link to the protected side and one to the network.</summary>
+    /// <exception cref="ArgumentException">The options are faulty; all faults are named.</exception>
+    public IpsecStack(Link clear, Link wire, IpsecStackOptions? options = null)
+        : this(options)
+    {
+        AttachClear(clear);
+        AttachWire(wire);
     }
 
     /// <summary>Something happened: an SA expired, or was wanted. Raised by the control thread.</summary>
@@ -119,7 +134,7 @@ public sealed class IpsecStack : IAsyncDisposable
     {
         lock (_control)
         {
-            Sa? sa = Engine.AddSa(parameters, RandomMask(), HostClock.Now, out Refusal? words);
+            Sa? sa = Engine.AddSa(parameters, RandomBits(), HostClock.Now, out Refusal? words);
             warning = words?.Sentence;
             return sa ?? throw new IpsecException(words!);
         }
@@ -213,18 +228,19 @@ public sealed class IpsecStack : IAsyncDisposable
         }
     }
 
-    private static ulong RandomMask()
+    private static ulong RandomBits()
     {
         Span<byte> bytes = stackalloc byte[8];
         RandomNumberGenerator.Fill(bytes);
         return BitConverter.ToUInt64(bytes);
     }
 
-    // Lifetimes, wishes for SAs, the wiping of keys: every second.
+    // Lifetimes, wishes for SAs, the wiping of keys, the capture's file: every second.
     private void RunControl()
     {
         while (!_ending.Wait(1000))
         {
+            _options.Capture?.Flush();
             IReadOnlyList<EngineEvent> events;
             lock (_control)
             {

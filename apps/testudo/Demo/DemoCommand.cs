@@ -54,7 +54,8 @@ internal static class DemoCommand
                 // the current folder can be written to
             }
 
-            folder = Directory.CreateTempSubdirectory("testudo-demo-");
+            DemoFiles.RemoveDead();
+            folder = Directory.CreateTempSubdirectory($"{DemoFiles.FolderPrefix}{Environment.ProcessId}-");
             int status = OnBestGround(json, folder.FullName, ending.Token);
             Leave(folder.FullName);
             return status;

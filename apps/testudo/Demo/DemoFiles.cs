@@ -1,5 +1,6 @@
 // What the demo leaves: one capture made of both daemons' captures, and the keys as tshark's table esp_sa.
 
+using System.Globalization;
 using System.Text;
 using Testudo.App.Pair;
 using Testudo.Wire;
@@ -20,6 +21,45 @@ internal static class DemoFiles
     public const string Tshark =
         "sed 's/^/-ouat:esp_sa:/' demo.esp_sa | tr '\\n' '\\0' | xargs -0 tshark -nr demo.pcapng"
         + " -oesp.enable_encryption_decode:TRUE -oesp.enable_authentication_check:TRUE -Yesp";
+
+    /// <summary>Beginning of the name of a demo's temporary folder; its process id follows.</summary>
+    public const string FolderPrefix = "testudo-demo-";
+
+    /// <summary>Removes what demos that were killed left in the folder for temporary files.</summary>
+    public static void RemoveDead()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return; // nothing here tells who lives
+        }
+
+        foreach (string folder in Directory.GetDirectories(Path.GetTempPath(), FolderPrefix + "*"))
+        {
+            string number = Path.GetFileName(folder)[FolderPrefix.Length..].Split('-')[0];
+            if (!int.TryParse(number, CultureInfo.InvariantCulture, out int pid) || Directory.Exists($"/proc/{pid}"))
+            {
+                continue;
+            }
+
+            try
+            {
+                // By their names and without descending: everybody may make such a folder, and we may be root.
+                foreach (string file in Directory.GetFiles(folder).Where(IsOurs))
+                {
+                    File.Delete(file);
+                }
+
+                Directory.Delete(folder);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // another user's
+            }
+        }
+    }
+
+    private static bool IsOurs(string file) =>
+        Path.GetExtension(file) is ".pcapng" or ".esp_sa" or ".pfkey" or ".api" or ".new" || Path.GetFileName(file) == "refused";
 
     /// <summary>Writes the keys: mode 0600 from the first moment.</summary>
     public static void WriteKeys(string path, IEnumerable<PairSa> sas)

@@ -104,7 +104,7 @@ internal sealed class TwoNamespaces : IDisposable
             _ = Shell.Try(["ip", "netns", "del", name], CancellationToken.None);
         }
 
-        // A daemon leaves its lock file, and it is named after a namespace that is no more.
+        // A daemon that was killed leaves its lock file, and it is named after a namespace that is no more.
         _locks.ForEach(File.Delete);
     }
 

@@ -53,8 +53,8 @@ internal static class SetkeyProgram
     private static int Ask(SetkeyOptions options, PfKeyMessage message)
     {
         using var client = new PfKeyClient(SocketPaths.PfKey(options.PfKeyPath));
-        IReadOnlyList<PfKeyMessage> answers = client.Ask(message);
-        if (Show(answers))
+        IReadOnlyList<PfKeyMessage> answers = Asking(options, client)(message);
+        if (Showing(options)(answers))
         {
             return 0;
         }
@@ -79,11 +79,36 @@ internal static class SetkeyProgram
         }
 
         using var client = new PfKeyClient(SocketPaths.PfKey(options.PfKeyPath));
-        return ScriptRunner.Run(script, client.Ask, Show, Console.Error) ? 0 : 1;
+        return ScriptRunner.Run(script, Asking(options, client), Showing(options), Console.Error) ? 0 : 1;
+    }
+
+    // -v: each message as it is sent, and what comes back.
+    private static Func<PfKeyMessage, IReadOnlyList<PfKeyMessage>> Asking(SetkeyOptions options, PfKeyClient client) => !options.IsVerbose ? client.Ask : message =>
+    {
+        Console.Out.Write(SetkeyFormat.Message(message, Dialect.Linux));
+        IReadOnlyList<PfKeyMessage> answers = client.Ask(message);
+        foreach (PfKeyMessage answer in answers)
+        {
+            Console.Out.Write(SetkeyFormat.Message(answer, Dialect.Linux));
+        }
+
+        return answers;
+    };
+
+    private static Func<IReadOnlyList<PfKeyMessage>, bool> Showing(SetkeyOptions options)
+    {
+        var format = new SetkeyFormatOptions((ulong)DateTimeOffset.UtcNow.ToUnixTimeSeconds(), TimeZoneInfo.Local)
+        {
+            ShowsExtras = true,
+            ShowsDead = options.ShowsDead,
+        };
+        return answers => Show(answers, format);
     }
 
     /// <summary>Prints what a dump or get brought; false where the answer is an error. An empty dump is no error.</summary>
-    internal static bool Show(IReadOnlyList<PfKeyMessage> answers)
+    internal static bool Show(IReadOnlyList<PfKeyMessage> answers) => Showing(new SetkeyOptions())(answers);
+
+    private static bool Show(IReadOnlyList<PfKeyMessage> answers, SetkeyFormatOptions format)
     {
         PfKeyMessage last = answers[^1];
         bool isDump = last.Type is PfKeyType.Dump or PfKeyType.SpdDump;
@@ -93,7 +118,6 @@ internal static class SetkeyProgram
         }
 
         IEnumerable<PfKeyMessage> entries = last.Error == PfKeyError.None ? answers : [];
-        var format = new SetkeyFormatOptions((ulong)DateTimeOffset.UtcNow.ToUnixTimeSeconds(), TimeZoneInfo.Local) { ShowsExtras = true };
         switch (last.Type)
         {
             case PfKeyType.Dump or PfKeyType.Get:

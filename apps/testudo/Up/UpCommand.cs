@@ -56,11 +56,14 @@ internal static class UpCommand
         }
 
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
+        void End(PosixSignalContext context)
         {
             context.Cancel = true;
             ending.Cancel();
-        });
+        }
+
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
         await using Daemon daemon = Daemon.Start(options, scripts.Select(static script => script.Script), Console.Error, ending);
         Console.Out.WriteLine($"testudo: ready, pfkey {options.PfKeyPath}, api {options.ApiPath}{(options.ConfirmSeconds > 0 ? $"; waiting {options.ConfirmSeconds} s for testudo confirm" : "")}");
         await Console.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);

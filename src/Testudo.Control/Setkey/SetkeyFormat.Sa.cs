@@ -107,10 +107,11 @@ public static partial class SetkeyFormat
         return text.ToString();
     }
 
-    /// <summary>All SAs of a dump, or the sentence for none.</summary>
+    /// <summary>All SAs of a dump, dead ones only where they are asked for, or the sentence for none.</summary>
     public static string Sad(IEnumerable<PfKeyMessage> messages, SetkeyFormatOptions options)
     {
-        string text = string.Concat(messages.Select(message => Sa(message, options)));
+        string text = string.Concat(
+            messages.Where(message => options.ShowsDead || message.Find<SaExtension>() is not { State: SaState.Dead }).Select(message => Sa(message, options)));
         return text.Length == 0 ? NoSadEntries + "\n" : text;
     }
 

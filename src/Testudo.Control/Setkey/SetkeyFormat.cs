@@ -16,6 +16,9 @@ public sealed record SetkeyFormatOptions(ulong Now, TimeZoneInfo Zone)
 
     /// <summary>Adds a line with what other setkeys have no words for: ICV length, 64-bit sequence, window in packets.</summary>
     public bool ShowsExtras { get; init; }
+
+    /// <summary>Shows dead SAs too (-a).</summary>
+    public bool ShowsDead { get; init; }
 }
 
 /// <summary>The output of setkey.</summary>

@@ -54,13 +54,13 @@ public sealed record SetkeyOptions
     /// <summary>-n: read the script, send nothing.</summary>
     public bool ChecksOnly { get; init; }
 
-    /// <summary>-v.</summary>
+    /// <summary>-v: prints each message in outline, as it is sent and as it comes back.</summary>
     public bool IsVerbose { get; init; }
 
     /// <summary>-a: dead SAs too.</summary>
     public bool ShowsDead { get; init; }
 
-    /// <summary>-p: ports of ESP in UDP; they are shown anyway.</summary>
+    /// <summary>-p: the ports of ESP in UDP; they are shown anyway, as NetBSD does.</summary>
     public bool ShowsPorts { get; init; }
 
     /// <summary>-N: policies of sockets are left out of -DP.</summary>

@@ -10,7 +10,7 @@ using Testudo.Wire;
 namespace Testudo.Engine.Fragments;
 
 /// <summary>Fragments that wait for each other. Used by one thread.</summary>
-internal sealed unsafe class Reassembly(int maxBytes) : IDisposable
+internal sealed unsafe class Reassembly(int maxBytes, SeededHash hash) : IDisposable
 {
     /// <summary>How long a datagram waits for its last fragment (RFC 8200, 4.5: 60 seconds; Linux and we: 30).</summary>
     private const long Lifetime = 30_000_000_000;
@@ -20,7 +20,7 @@ internal sealed unsafe class Reassembly(int maxBytes) : IDisposable
     /// <summary>An IPv4 header with options, or IPv6 with a few extension headers: nobody fragments with more before.</summary>
     private const int MaxHeader = 512;
 
-    private readonly Dictionary<Key, Datagram> _waiting = [];
+    private readonly Dictionary<Key, Datagram> _waiting = new(new KeyComparer(hash));
     private readonly LinkedList<Datagram> _byAge = [];
     private readonly Stack<LinkedListNode<Datagram>> _free = new();
 
@@ -154,6 +154,13 @@ internal sealed unsafe class Reassembly(int maxBytes) : IDisposable
     }
 
     private readonly record struct Key(Address Source, Address Destination, uint Identification, IpProtocol Protocol);
+
+    private sealed class KeyComparer(SeededHash hash) : IEqualityComparer<Key>
+    {
+        public bool Equals(Key x, Key y) => x == y;
+
+        public int GetHashCode(Key key) => hash.Of(key.Source, key.Destination, ((ulong)key.Identification << 8) | (byte)key.Protocol);
+    }
 
     /// <summary>One datagram in the making: its bytes where they belong, and which spans of them have come.</summary>
     private sealed class Datagram : IDisposable

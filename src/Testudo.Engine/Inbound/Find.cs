@@ -32,9 +32,9 @@ internal static partial class InboundPath
                 state.EspOffset = state.Info.UpperOffset;
                 state.UdpLength = 0;
                 break;
-            case IpProtocol.Udp when upper.Length > Esp.UdpHeaderLength:
+            case IpProtocol.Udp when upper.Length > UdpHeader.Length:
                 ushort port = BinaryPrimitives.ReadUInt16BigEndian(upper[2..]);
-                upper = upper[Esp.UdpHeaderLength..];
+                upper = upper[UdpHeader.Length..];
                 if (port == NatTraversalPort && upper.Length == 1 && upper[0] == 0xFF)
                 {
                     return isForOthers ? Drop.None : Drop.Keepalive;
@@ -55,8 +55,8 @@ internal static partial class InboundPath
                     return Drop.None;
                 }
 
-                state.EspOffset = state.Info.UpperOffset + Esp.UdpHeaderLength + marker;
-                state.UdpLength = Esp.UdpHeaderLength + marker;
+                state.EspOffset = state.Info.UpperOffset + UdpHeader.Length + marker;
+                state.UdpLength = UdpHeader.Length + marker;
                 break;
             default:
                 return Drop.None;

@@ -123,6 +123,9 @@ public sealed class Sa
     /// <summary>A number drawn for this object: the IV is the sequence number XOR this, so that a key added twice repeats none.</summary>
     internal ulong IvMask { get; }
 
+    /// <summary>Its place in the SAD's list, while it is there. For the control thread.</summary>
+    internal LinkedListNode<Sa>? Place { get; set; }
+
     internal CipherInfo? CipherInfo { get; }
 
     internal SaKey? SealingKey { get; }

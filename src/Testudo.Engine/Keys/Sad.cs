@@ -10,16 +10,22 @@ namespace Testudo.Engine.Keys;
 /// <summary>All SAs of an engine.</summary>
 public sealed class Sad
 {
-    private readonly ConcurrentDictionary<Identity, Sa> _byIdentity = new();
-    private readonly ConcurrentDictionary<Pair, Sa[]> _byPair = new();
-    private readonly List<Sa> _all = [];
+    private readonly ConcurrentDictionary<Identity, Sa> _byIdentity;
+    private readonly ConcurrentDictionary<Pair, SaGroup> _byPair;
+    private readonly LinkedList<Sa> _all = [];
     private int _generation;
+
+    internal Sad(SeededHash hash)
+    {
+        _byIdentity = new ConcurrentDictionary<Identity, Sa>(new IdentityComparer(hash));
+        _byPair = new ConcurrentDictionary<Pair, SaGroup>(new PairComparer(hash));
+    }
 
     /// <summary>Use the oldest SA of a group as long as it lives (net.key.preferred_oldsa), instead of the newest.</summary>
     public bool PreferOld { get; set; }
 
     /// <summary>All SAs in the order they were added. For the control thread.</summary>
-    public IReadOnlyList<Sa> All => _all;
+    public IReadOnlyCollection<Sa> All => _all;
 
     /// <summary>Changes whenever an SA comes, changes or goes. To be read by any thread.</summary>
     public int Generation => Volatile.Read(ref _generation);
@@ -47,34 +53,34 @@ public sealed class Sad
     public Sa? FindForSending(IpProtocol protocol, in Address source, in Address destination, IpsecMode mode, uint reqid)
     {
         var pair = new Pair(protocol, source, destination);
-        Sa[]? group = null;
-        while (_byPair.TryGetValue(pair, out Sa[]? now) && now != group)
+        ReadOnlySpan<Sa> seen = default;
+        while (_byPair.TryGetValue(pair, out SaGroup? group) && group.Sas is var now && now != seen)
         {
-            group = now;
-            if (Choose(group, mode, reqid) is { } sa)
+            seen = now;
+            if (Choose(now, mode, reqid) is { } sa)
             {
                 return sa;
             }
 
-            // None, or it died while we looked and its successor is in a new group: look again.
+            // None, or it died while we looked and its successor has come since: look again.
         }
 
         return null;
     }
 
-    /// <summary>All SAs between two addresses, in this direction. To be read by any thread.</summary>
+    /// <summary>All SAs between two addresses, in this direction, dead ones among them. To be read by any thread.</summary>
     internal ReadOnlySpan<Sa> Between(IpProtocol protocol, in Address source, in Address destination) =>
-        _byPair.TryGetValue(new Pair(protocol, source, destination), out Sa[]? group) ? group : [];
+        _byPair.TryGetValue(new Pair(protocol, source, destination), out SaGroup? group) ? group.Sas : [];
 
     /// <summary>All SAs, in no order. To be read by any thread.</summary>
     internal IEnumerable<Sa> Snapshot => _byIdentity.Select(static entry => entry.Value);
 
-    private Sa? Choose(Sa[] group, IpsecMode mode, uint reqid)
+    private Sa? Choose(ReadOnlySpan<Sa> group, IpsecMode mode, uint reqid)
     {
         Sa? any = null;
         for (int i = 0; i < group.Length; i++)
         {
-            Sa sa = group[PreferOld ? group.Length - 1 - i : i];
+            Sa sa = group[PreferOld ? i : group.Length - 1 - i];
             if (!sa.IsUsable || (reqid != 0 && sa.Reqid != reqid))
             {
                 continue;
@@ -101,7 +107,7 @@ public sealed class Sad
             return false;
         }
 
-        _all.Add(sa);
+        sa.Place = _all.AddLast(sa);
         Group(sa);
         return true;
     }
@@ -113,60 +119,68 @@ public sealed class Sad
             return false;
         }
 
-        sa.State = SaState.Dead;
-        _all.Remove(sa);
-        Ungroup(sa);
+        Bury(sa);
         return true;
     }
 
     internal bool TryReplace(Sa old, Sa sa)
     {
         var identity = new Identity(sa.Spi, sa.Protocol, sa.Destination);
-        int place = _all.IndexOf(old);
-        if (place < 0 || identity != new Identity(old.Spi, old.Protocol, old.Destination))
+        if (old.Place is not { } place || place.List != _all || identity != new Identity(old.Spi, old.Protocol, old.Destination))
         {
             return false;
         }
 
         // The new one is in its group before the old one leaves: a packet that looks between finds either.
         _byIdentity[identity] = sa;
-        _all[place] = sa;
+        sa.Place = _all.AddAfter(place, sa);
         Group(sa);
-        Ungroup(old);
-        old.State = SaState.Dead;
+        Bury(old);
         return true;
     }
 
     private void Group(Sa sa)
     {
         Pair pair = new(sa.Protocol, sa.Source, sa.Destination);
-        _byPair[pair] = _byPair.TryGetValue(pair, out Sa[]? group) ? [sa, .. group] : [sa]; // newest first
+        _byPair.TryGetValue(pair, out SaGroup? group);
+        _byPair[pair] = SaGroup.With(group, sa);
         Interlocked.Increment(ref _generation);
     }
 
-    private void Ungroup(Sa sa)
+    // Dead before it leaves its group: whoever still finds it there passes over it.
+    private void Bury(Sa sa)
     {
+        sa.State = SaState.Dead;
+        _all.Remove(sa.Place!);
+        sa.Place = null;
         Pair pair = new(sa.Protocol, sa.Source, sa.Destination);
-        Sa[] rest = Array.FindAll(_byPair[pair], other => other != sa);
-        if (rest.Length == 0)
-        {
-            _byPair.TryRemove(pair, out _);
-        }
-        else
+        if (_byPair[pair].WithoutDead() is { } rest)
         {
             _byPair[pair] = rest;
         }
+        else
+        {
+            _byPair.TryRemove(pair, out _);
+        }
 
         Interlocked.Increment(ref _generation);
     }
 
-    private readonly record struct Identity(uint Spi, IpProtocol Protocol, Address Destination)
+    private readonly record struct Identity(uint Spi, IpProtocol Protocol, Address Destination);
+
+    private readonly record struct Pair(IpProtocol Protocol, Address Source, Address Destination);
+
+    private sealed class IdentityComparer(SeededHash hash) : IEqualityComparer<Identity>
     {
-        public override int GetHashCode() => (int)(Spi * 0x9E3779B1) ^ Destination.GetHashCode() ^ (byte)Protocol;
+        public bool Equals(Identity x, Identity y) => x == y;
+
+        public int GetHashCode(Identity key) => hash.Of(key.Destination, ((ulong)key.Spi << 8) | (byte)key.Protocol);
     }
 
-    private readonly record struct Pair(IpProtocol Protocol, Address Source, Address Destination)
+    private sealed class PairComparer(SeededHash hash) : IEqualityComparer<Pair>
     {
-        public override int GetHashCode() => (Source.GetHashCode() * 31) ^ Destination.GetHashCode() ^ (byte)Protocol;
+        public bool Equals(Pair x, Pair y) => x == y;
+
+        public int GetHashCode(Pair key) => hash.Of(key.Source, key.Destination, (byte)key.Protocol);
     }
 }

@@ -35,7 +35,7 @@ public readonly record struct UdpEncapsulation(ushort SourcePort, ushort Destina
     public Address OriginalDestination { get; init; }
 
     /// <summary>Bytes before ESP: 8 or 16.</summary>
-    internal int Length => Esp.UdpHeaderLength + (Form == UdpForm.NonIkeMarker ? MarkerLength : 0);
+    internal int Length => UdpHeader.Length + (Form == UdpForm.NonIkeMarker ? MarkerLength : 0);
 }
 
 /// <summary>Where the far end of an SA was last heard, after its NAT gave it another address or port.</summary>

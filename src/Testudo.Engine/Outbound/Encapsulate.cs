@@ -61,8 +61,9 @@ internal static unsafe partial class OutboundPath
         int esp = outer + sa.UdpLength;
         if (sa.Encapsulation is { } ports)
         {
-            UdpWrite.Header(bytes[outer..], ports.SourcePort, sa.Peer?.Port ?? ports.DestinationPort);
-            bytes[(outer + Esp.UdpHeaderLength)..esp].Clear(); // the marker, where there is one
+            // RFC 3948, 2.1: no checksum over IPv4.
+            new UdpHeader(ports.SourcePort, sa.Peer?.Port ?? ports.DestinationPort, (ushort)(packet.Length - outer), 0).Write(bytes[outer..]);
+            bytes[(outer + UdpHeader.Length)..esp].Clear(); // the marker, where there is one
         }
 
         BinaryPrimitives.WriteUInt32BigEndian(bytes[esp..], sa.Spi);

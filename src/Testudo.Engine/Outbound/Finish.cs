@@ -10,9 +10,10 @@ internal static partial class OutboundPath
     private static void Finish(ref Packet packet, PacketState state)
     {
         Sa sa = state.Chain[state.Done];
-        if (sa.UdpLength > 0)
+        Span<byte> bytes = packet.Span;
+        if (sa.UdpLength > 0 && bytes[0] >> 4 == 6)
         {
-            UdpWrite.Checksum(packet.Span, state.OuterLength);
+            UdpHeader.SetChecksum(bytes[state.OuterLength..], Address.V6(bytes[8..]), Address.V6(bytes[24..]));
         }
     }
 }

@@ -32,7 +32,7 @@ internal static class Keepalive
     {
         foreach (Sa other in engine.Sad.Between(sa.Protocol, sa.Source, sa.Destination))
         {
-            if (other.Encapsulation is { } same && same.SourcePort == udp.SourcePort && same.DestinationPort == udp.DestinationPort
+            if (other.IsUsable && other.Encapsulation is { } same && same.SourcePort == udp.SourcePort && same.DestinationPort == udp.DestinationPort
                 && now.UnixSeconds - other.LastSent < seconds)
             {
                 return false;
@@ -46,7 +46,7 @@ internal static class Keepalive
     {
         bool v4 = sa.Source.Family == IpFamily.V4;
         int outer = v4 ? IpInfo.V4HeaderLength : IpInfo.V6HeaderLength;
-        int length = outer + Esp.UdpHeaderLength + 1;
+        int length = outer + UdpHeader.Length + 1;
         Span<byte> bytes = wire.Reserve(length);
         if (bytes.IsEmpty)
         {
@@ -63,9 +63,13 @@ internal static class Keepalive
             IpWrite.V6(bytes, length, 0, 0, IpWrite.TunnelHopLimit, IpProtocol.Udp, sa.Source, to);
         }
 
-        UdpWrite.Header(bytes[outer..length], udp.SourcePort, sa.Peer?.Port ?? udp.DestinationPort);
-        bytes[outer + Esp.UdpHeaderLength] = 0xFF;
-        UdpWrite.Checksum(bytes[..length], outer);
+        new UdpHeader(udp.SourcePort, sa.Peer?.Port ?? udp.DestinationPort, (ushort)(length - outer), 0).Write(bytes[outer..]);
+        bytes[outer + UdpHeader.Length] = 0xFF;
+        if (!v4)
+        {
+            UdpHeader.SetChecksum(bytes[outer..length], sa.Source, to);
+        }
+
         sa.KeptAlive = now.UnixSeconds;
         ref Packet packet = ref wire.Commit(length);
         packet.Spi = sa.Spi; // it goes the way of the SA's packets

@@ -37,6 +37,12 @@ public sealed class MemoryLink : Link
     /// <remarks>When either end is closed, packets get <see cref="Drop.LinkRefused"/>.</remarks>
     public override void Send(Batch packets) => _outgoing.Add(packets);
 
+    /// <summary>Sends one packet of a program that has no batches; what became of it, <see cref="Drop.None"/> where it goes its way.</summary>
+    public Drop Send(ReadOnlySpan<byte> packet) => _outgoing.AddOne(packet);
+
+    /// <summary>Receives one packet, for a program that has no batches; null where none came in time or the link is closed.</summary>
+    public byte[]? Receive(int timeoutMilliseconds) => _incoming.Take(timeoutMilliseconds);
+
     /// <inheritdoc/>
     public override void Wake() => _incoming.Wake();
 

@@ -23,18 +23,11 @@ internal sealed class PacketQueue(int capacity)
     {
         lock (_lock)
         {
-            if (_count == 0 && !_woken && !_closed && milliseconds != 0)
-            {
-                // May end early when another receiver took the packet: 0 is a right answer then too.
-                _ = Monitor.Wait(_lock, milliseconds);
-            }
-
+            WaitForPacket(milliseconds);
             int taken = 0;
             while (!_closed && _count > 0 && !into.IsFull)
             {
-                _ = into.TryAdd(_buffers[_first].AsSpan(0, _lengths[_first]));
-                _first = _first + 1 == capacity ? 0 : _first + 1;
-                _count--;
+                _ = into.TryAdd(TakeFirst());
                 taken++;
             }
 
@@ -44,6 +37,22 @@ internal sealed class PacketQueue(int capacity)
             }
 
             return taken == 0 && _closed ? -1 : taken;
+        }
+    }
+
+    /// <summary>Takes a copy of one packet, waiting for it; null where none came.</summary>
+    public byte[]? Take(int milliseconds)
+    {
+        lock (_lock)
+        {
+            WaitForPacket(milliseconds);
+            if (!_closed && _count > 0)
+            {
+                return TakeFirst().ToArray();
+            }
+
+            _woken = false;
+            return null;
         }
     }
 
@@ -61,6 +70,17 @@ internal sealed class PacketQueue(int capacity)
             }
 
             Monitor.PulseAll(_lock);
+        }
+    }
+
+    /// <summary>Adds one packet; what became of it.</summary>
+    public Drop AddOne(ReadOnlySpan<byte> packet)
+    {
+        lock (_lock)
+        {
+            Drop drop = Add(packet);
+            Monitor.PulseAll(_lock);
+            return drop;
         }
     }
 
@@ -91,6 +111,24 @@ internal sealed class PacketQueue(int capacity)
         {
             _noMore = true;
         }
+    }
+
+    private void WaitForPacket(int milliseconds)
+    {
+        if (_count == 0 && !_woken && !_closed && milliseconds != 0)
+        {
+            // May end early when another receiver took the packet: nothing is a right answer then too.
+            _ = Monitor.Wait(_lock, milliseconds);
+        }
+    }
+
+    // Its bytes stay until the lock is left.
+    private ReadOnlySpan<byte> TakeFirst()
+    {
+        ReadOnlySpan<byte> bytes = _buffers[_first].AsSpan(0, _lengths[_first]);
+        _first = _first + 1 == capacity ? 0 : _first + 1;
+        _count--;
+        return bytes;
     }
 
     private Drop Add(ReadOnlySpan<byte> bytes)

@@ -26,7 +26,6 @@ public sealed record UdpEncapOptions(IpFamily Family, ushort Port = 4500, uint M
 /// <summary>A link to the network by a UDP port. A peer with a link-local address cannot be sent to: packets carry no interface.</summary>
 public sealed unsafe class UdpEncapLink : DescriptorLink
 {
-    private const int UdpHeaderLength = 8;
     private readonly UdpEncapOptions _options;
     private readonly int _ipHeader;
     private readonly int _socket;
@@ -86,7 +85,7 @@ public sealed unsafe class UdpEncapLink : DescriptorLink
 
     internal override int ReadOne(Batch into)
     {
-        int headers = _ipHeader + UdpHeaderLength;
+        int headers = _ipHeader + UdpHeader.Length;
         Span<byte> room = into.Reserve();
         fixed (byte* bytes = room)
         {
@@ -128,7 +127,7 @@ public sealed unsafe class UdpEncapLink : DescriptorLink
         }
 
         // IPv4 options and IPv6 extension headers are not kept: the engine puts none before UDP.
-        int payload = info.UpperOffset + UdpHeaderLength;
+        int payload = info.UpperOffset + UdpHeader.Length;
         if (payload > info.TotalLength)
         {
             return Drop.LinkRefused;
@@ -147,15 +146,10 @@ public sealed unsafe class UdpEncapLink : DescriptorLink
 
     private void WriteUdp(Span<byte> udp, ushort port, ReadOnlySpan<byte> ip)
     {
-        BinaryPrimitives.WriteUInt16BigEndian(udp, port);
-        BinaryPrimitives.WriteUInt16BigEndian(udp[2..], Port);
-        BinaryPrimitives.WriteUInt16BigEndian(udp[4..], (ushort)udp.Length);
-        BinaryPrimitives.WriteUInt16BigEndian(udp[6..], 0);
+        new UdpHeader(port, Port, (ushort)udp.Length, 0).Write(udp);
         if (_options.Family == IpFamily.V6)
         {
-            ulong pseudo = Checksum.PseudoHeader(Address.V6(ip[8..]), Address.V6(ip[24..]), udp.Length, IpProtocol.Udp);
-            ushort sum = Checksum.Finish(Checksum.Add(pseudo, udp));
-            BinaryPrimitives.WriteUInt16BigEndian(udp[6..], sum == 0 ? (ushort)0xFFFF : sum);
+            UdpHeader.SetChecksum(udp, Address.V6(ip[8..]), Address.V6(ip[24..]));
         }
     }
 
@@ -167,7 +161,7 @@ public sealed unsafe class UdpEncapLink : DescriptorLink
             bool v4 = _options.Family == IpFamily.V4;
             Address source = v4 ? Address.V4(packet[12..]) : Address.V6(packet[8..]);
             Address destination = v4 ? Address.V4(packet[16..]) : Address.V6(packet[24..]);
-            handler(source, port, destination, packet[(_ipHeader + UdpHeaderLength + 4)..]);
+            handler(source, port, destination, packet[(_ipHeader + UdpHeader.Length + 4)..]);
         }
     }
 }

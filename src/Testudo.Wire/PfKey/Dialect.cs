@@ -45,6 +45,12 @@ public sealed record Dialect
     /// <summary>True where the last word of sadb_x_policy is a priority and not reserved.</summary>
     public required bool HasPriority { get; init; }
 
+    /// <summary>
+    /// The priority that no priority, or 0, stands for. On Linux 0 is a number like others and comes before all; elsewhere it
+    /// is what everybody sends, and means the middle, where setkey puts a policy whose text names no priority.
+    /// </summary>
+    public required uint NoPriority { get; init; }
+
     /// <summary>The extensions that are known, in any order; the private one is known in every dialect.</summary>
     public required ImmutableArray<ExtensionRule> Extensions { get; init; }
 
@@ -71,6 +77,7 @@ public sealed record Dialect
         WideRequest = true,
         ReplayUnit = 1,
         HasPriority = true,
+        NoPriority = 0,
         Extensions = ExtensionRules.Linux,
         Errors = [0, 1, 2, 3, 5, 12, 13, 17, 22, 105, 95, 93, 97, 100, 90],
     };
@@ -86,6 +93,7 @@ public sealed record Dialect
         WideRequest = false,
         ReplayUnit = 8,
         HasPriority = false,
+        NoPriority = 0x8000_0000,
         Extensions = ExtensionRules.NetBsd,
         Errors = [0, 1, 2, 3, 5, 12, 13, 17, 22, 55, 45, 43, 47, 50, 40],
     };

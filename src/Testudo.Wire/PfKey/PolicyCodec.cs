@@ -45,9 +45,10 @@ internal static class PolicyCodec
         }
 
         fault = Fault.None;
+        uint priority = dialect.HasPriority ? BitConverter.ToUInt32(e[12..]) : 0;
         return new PolicyExtension(
             (PolicyAction)action, (PolicyDirection)e[6], BitConverter.ToUInt32(e[8..]),
-            dialect.HasPriority ? BitConverter.ToUInt32(e[12..]) : 0, requests.ToImmutable());
+            priority == 0 ? dialect.NoPriority : priority, requests.ToImmutable());
     }
 
     internal static void Write(Dialect dialect, PolicyExtension policy, ref Output to)
@@ -56,7 +57,7 @@ internal static class PolicyCodec
         to.U8((byte)policy.Direction);
         to.U8(0);
         to.U32(policy.Id);
-        to.U32(dialect.HasPriority ? policy.Priority : 0);
+        to.U32(dialect.HasPriority && policy.Priority != dialect.NoPriority ? policy.Priority : 0);
         foreach (PolicyRequest request in policy.Requests)
         {
             WriteRequest(dialect, request, ref to);

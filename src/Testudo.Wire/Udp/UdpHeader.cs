@@ -14,26 +14,6 @@ public readonly record struct UdpHeader(ushort SourcePort, ushort DestinationPor
     /// <summary>Its length in bytes.</summary>
     public const int Length = 8;
 
-    /// <summary>Reads the header; false where there are too few bytes, or the datagram's length does not fit them.</summary>
-    public static bool TryParse(ReadOnlySpan<byte> bytes, out UdpHeader header)
-    {
-        header = default;
-        if (bytes.Length < Length)
-        {
-            return false;
-        }
-
-        ushort length = BinaryPrimitives.ReadUInt16BigEndian(bytes[4..]);
-        if (length < Length || length > bytes.Length)
-        {
-            return false;
-        }
-
-        header = new UdpHeader(
-            BinaryPrimitives.ReadUInt16BigEndian(bytes), BinaryPrimitives.ReadUInt16BigEndian(bytes[2..]), length, BinaryPrimitives.ReadUInt16BigEndian(bytes[6..]));
-        return true;
-    }
-
     /// <summary>Writes <see cref="Length"/> bytes.</summary>
     public void Write(Span<byte> bytes)
     {

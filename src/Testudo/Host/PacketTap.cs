@@ -71,6 +71,27 @@ public sealed class PacketTap : IDisposable
         }
     }
 
+    /// <summary>Gives the stream what was written, for somebody who watches. The control thread calls it every second.</summary>
+    internal void Flush()
+    {
+        lock (_writer)
+        {
+            if (_failed)
+            {
+                return;
+            }
+
+            try
+            {
+                _writer.Flush();
+            }
+            catch (IOException)
+            {
+                _failed = true;
+            }
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

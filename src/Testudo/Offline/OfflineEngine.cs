@@ -17,8 +17,8 @@ public sealed class OfflineEngine
     /// <param name="checksPolicy">Whether packets are checked against policies.</param>
     public OfflineEngine(Providers providers, bool checksPolicy)
     {
-        Engine = new IpsecEngine(new EngineOptions { ChecksPolicy = checksPolicy }, providers);
-        // It never sends, so nothing has to be random; and no lifetime ends, so it needs no clock.
+        Engine = new IpsecEngine(new EngineOptions { ChecksPolicy = checksPolicy }, providers, hashSeed: 0);
+        // It never sends and has all the time there is, so nothing has to be random; and no lifetime ends, so it needs no clock.
         Keys = new LocalKeys(new KeyServer(Engine, static bytes => bytes.Clear(), static _ => null), _control, static () => default);
     }
 

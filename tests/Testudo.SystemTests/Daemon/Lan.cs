@@ -117,7 +117,7 @@ internal static class Traffic
         _ = server.StandardOutput.ReadToEndAsync(); // a full pipe would stop it
     }
 
-    /// <summary>Runs iperf3's client. A server that has not yet ended the run before refuses it: then again.</summary>
+    /// <summary>Runs iperf3's client. A server that has not yet ended the run before, or listens again only in a moment, refuses it: then again.</summary>
     public static void Iperf(NetworkNamespace ns, string arguments)
     {
         string said = "";
@@ -125,7 +125,8 @@ internal static class Traffic
             () =>
             {
                 (int status, said) = ns.TryRun($"iperf3 {arguments}");
-                bool isBusy = said.Contains("server is busy", StringComparison.Ordinal) || said.Contains("control message: Connection reset", StringComparison.Ordinal);
+                bool isBusy = said.Contains("server is busy", StringComparison.Ordinal) || said.Contains("control message: Connection reset", StringComparison.Ordinal)
+                    || said.Contains("unable to connect to server: Connection refused", StringComparison.Ordinal);
                 return status == 0 || isBusy ? status == 0 : throw new InvalidOperationException($"iperf3 {arguments}: {said}");
             },
             () => said);

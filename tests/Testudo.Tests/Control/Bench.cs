@@ -23,7 +23,7 @@ internal sealed class Bench
         Server = new KeyServer(Engine, span => _random.NextBytes(span), Commit);
     }
 
-    public IpsecEngine Engine { get; } = new(new EngineOptions(), new Providers(new InBoxProvider()));
+    public IpsecEngine Engine { get; } = new(new EngineOptions(), new Providers(new InBoxProvider()), hashSeed: 1);
 
     public KeyServer Server { get; }
 

@@ -1,5 +1,6 @@
 // The messages about policies, and the order in which guard and engine change.
 
+using Testudo.Control;
 using Testudo.Control.PfKey;
 using Testudo.Engine.Policies;
 using Testudo.Wire;
@@ -132,6 +133,31 @@ public sealed class PolicyExchangeTests
             dump.Select(m => (m.Sequence, m.Find<PolicyExtension>()!.Direction, m.Find<PolicyExtension>()!.Priority)));
         List<PfKeyMessage> bsd = _bench.Ask(_bench.Server.Open(Dialect.FreeBsd), Spd(PfKeyType.SpdDump));
         Assert.Equal([3u, 2, 1, 0], bsd.Select(m => m.Sequence));
+    }
+
+    [Theory]
+    [InlineData("FreeBSD")]
+    [InlineData("NetBSD")]
+    [InlineData("KAME")]
+    public void A_policy_without_a_priority_stands_where_setkey_s_default_does(string name)
+    {
+        Dialect dialect = new[] { Dialect.FreeBsd, Dialect.NetBsd, Dialect.Kame }.Single(d => d.Name == name);
+        KeySession bsd = _bench.Server.Open(dialect);
+        _bench.Done(_session, Spd(PfKeyType.SpdAdd, Source(prefix: 8), Destination(), Protect() with { Priority = PolicyText.DefaultPriority }));
+        _ = Take(bsd); // each hears of the other's
+        _bench.Done(bsd, Spd(PfKeyType.SpdAdd, Source(prefix: 9), Destination(), Protect()));
+        _ = Take(_session);
+        _bench.Done(_session, Spd(PfKeyType.SpdAdd, Source(prefix: 10), Destination(), Protect() with { Priority = PolicyText.DefaultPriority }));
+        _bench.Done(_session, Spd(PfKeyType.SpdAdd, Source(prefix: 11), Destination(), Protect() with { Priority = PolicyText.DefaultPriority - 1 }));
+        _bench.Done(_session, Spd(PfKeyType.SpdAdd, Source(prefix: 12), Destination(), Protect()));
+
+        Assert.Equal([12, 11, 8, 9, 10], _bench.Engine.Spd.List(PolicyDirection.Out).ToArray().Select(static p => (int)p.Selector.Source.Length));
+
+        // It is told as it was said: the reserved word is 0, and so is FreeBSD's priority.
+        byte[] record = Codec.Write(dialect, Spd(PfKeyType.SpdAdd, Source(), Destination(), Protect() with { Priority = PolicyText.DefaultPriority }));
+        byte[] zero = Codec.Write(dialect, Spd(PfKeyType.SpdAdd, Source(), Destination(), Protect()));
+        Assert.Equal(zero, record);
+        Assert.Equal(name == "FreeBSD", !zero.AsSpan().SequenceEqual(Codec.Write(dialect, Spd(PfKeyType.SpdAdd, Source(), Destination(), Protect() with { Priority = 5 }))));
     }
 
     [Fact]

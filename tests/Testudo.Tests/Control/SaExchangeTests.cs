@@ -129,7 +129,7 @@ public sealed class SaExchangeTests
         Assert.Contains("same key", _bench.Done(_session, Add(0x1002)).Find<TestudoExtension>()!.Text);
         PfKeyMessage narrow = _bench.Done(_session, With(Add(0x1003, fill: 90), Aes(0x1003) with { ReplayPackets = 4 }));
         Assert.Contains("widened to 32", narrow.Find<TestudoExtension>()!.Text);
-        Assert.Equal(32, _bench.Engine.Sad.All[^1].Window.Packets);
+        Assert.Equal(32, _bench.Engine.Sad.All.Last().Window.Packets);
         Assert.Null(_bench.AskOne(_session, Add(0x1004)).Find<TestudoExtension>());
     }
 

@@ -101,7 +101,7 @@ public sealed class DropTests
         host.Engine.Outbound(work, wire, back, host.Now, host.Worker);
         Assert.Equal(Drop.NoRoom, work[0].Drop);
         Assert.Equal(copy, work[0].Span.ToArray());
-        Assert.Equal(0ul, host.Engine.Sad.All[^1].LastSequence); // and took no number
+        Assert.Equal(0ul, host.Engine.Sad.All.Last().LastSequence); // and took no number
     }
 
     // B's engine, with NULL encryption: A's packets can be made here by hand. Both directions are the same pair of addresses.

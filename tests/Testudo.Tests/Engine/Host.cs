@@ -48,7 +48,7 @@ internal sealed class Host : IDisposable
 
     public Host(CryptoProvider provider, EngineOptions? options = null, params string[] addresses)
     {
-        Engine = new IpsecEngine(options ?? new EngineOptions { Mtu = 65535 }, new Providers(provider));
+        Engine = new IpsecEngine(options ?? new EngineOptions { Mtu = 65535 }, new Providers(provider), hashSeed: 1);
         Engine.SetLocalAddresses(addresses.Select(Address.Parse));
         Worker = Engine.NewWorker();
     }

@@ -151,7 +151,7 @@ public sealed class SaTests
         Assert.Equal(s_packet, b.In(a.Out(s_packet).Single).Single);
 
         // With another key it is another SA: it starts anew.
-        Assert.NotNull(a.Engine.UpdateSa(a.Engine.Sad.All[0], Make.Sa(0x1000, A, B, keyFirst: 3), a.NextMask(), a.Now, out _));
+        Assert.NotNull(a.Engine.UpdateSa(a.Engine.Sad.All.First(), Make.Sa(0x1000, A, B, keyFirst: 3), a.NextMask(), a.Now, out _));
         Check.Packet(a.Out(s_packet).Single).Ipv4().Esp(0x1000, 1);
     }
 

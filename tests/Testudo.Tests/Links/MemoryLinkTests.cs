@@ -47,6 +47,20 @@ public sealed class MemoryLinkTests
     }
 
     [Fact]
+    public void A_program_without_batches_sends_and_receives_single_packets()
+    {
+        (MemoryLink a, MemoryLink b) = MemoryLink.Pair("a", "b", 2);
+        Assert.Equal([Drop.None, Drop.None, Drop.LinkFull], new[] { a.Send([1]), a.Send([2, 3]), a.Send([4]) });
+        Assert.Equal([1], b.Receive(timeoutMilliseconds: 0));
+        Assert.Equal([2, 3], b.Receive(timeoutMilliseconds: 10_000));
+        Assert.Null(b.Receive(timeoutMilliseconds: 0));
+        Assert.Equal(Drop.LinkRefused, a.Send([]));
+        b.Dispose();
+        Assert.Equal(Drop.LinkRefused, a.Send([5]));
+        Assert.Null(b.Receive(timeoutMilliseconds: 10_000));
+    }
+
+    [Fact]
     public void A_full_batch_leaves_the_rest_for_the_next_time()
     {
         (MemoryLink a, MemoryLink b) = MemoryLink.Pair("a", "b", 600);

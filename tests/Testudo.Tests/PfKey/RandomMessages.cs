@@ -79,7 +79,7 @@ internal sealed class RandomMessages(Dialect dialect, int seed)
     };
 
     public PolicyExtension Policy() => new(
-        (PolicyAction)_random.Next(5), (PolicyDirection)_random.Next((int)dialect.LastDirection + 1), U32(), dialect.HasPriority ? U32() : 0,
+        (PolicyAction)_random.Next(5), (PolicyDirection)_random.Next((int)dialect.LastDirection + 1), U32(), dialect.HasPriority && _random.Next(4) != 0 ? U32() | 1 : dialect.NoPriority,
         Many(5, Request));
 
     private PolicyRequest Request()

@@ -16,12 +16,8 @@ internal static class EmbeddingSample
         (MemoryLink bobProgram, MemoryLink bobClear) = MemoryLink.Pair("bob", "bob-clear");
         (MemoryLink aliceWire, MemoryLink bobWire) = MemoryLink.Pair("alice-wire", "bob-wire");
 
-        await using var sender = new IpsecStack();
-        sender.AttachClear(aliceClear);
-        sender.AttachWire(aliceWire);
-        await using var receiver = new IpsecStack();
-        receiver.AttachClear(bobClear);
-        receiver.AttachWire(bobWire);
+        await using var sender = new IpsecStack(aliceClear, aliceWire);
+        await using var receiver = new IpsecStack(bobClear, bobWire);
 
         byte[] key = RandomNumberGenerator.GetBytes(16 + 4); // AES-128 and its salt
         var sa = new SaParameters { Spi = 0x1001, Source = alice, Destination = bob, Cipher = Cipher.AesGcm16, CipherKey = key };
@@ -32,11 +28,7 @@ internal static class EmbeddingSample
         sender.Start();
         receiver.Start();
 
-        using var batch = new Batch();
-        batch.TryAdd(packet);
-        aliceProgram.Send(batch);
-        batch.Clear();
-        bobProgram.Receive(batch, timeoutMilliseconds: 10_000);
-        return batch[0].Span.ToArray();
+        aliceProgram.Send(packet);
+        return bobProgram.Receive(timeoutMilliseconds: 10_000) ?? throw new TimeoutException();
     }
 }

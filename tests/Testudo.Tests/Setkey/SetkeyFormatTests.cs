@@ -57,6 +57,29 @@ public class SetkeyFormatTests
     }
 
     [Fact]
+    public void Dead_SAs_are_shown_where_they_are_asked_for()
+    {
+        PfKeyMessage dead = Sa();
+        dead = dead with { Extensions = dead.Extensions.SetItem(0, new SaExtension(0x1002, 0, SaState.Dead, 0, 20, 0)) };
+        Assert.DoesNotContain("spi=4098(", SetkeyFormat.Sad([Sa(), dead], s_options), StringComparison.Ordinal);
+        Assert.Contains("spi=4098(", SetkeyFormat.Sad([Sa(), dead], s_options with { ShowsDead = true }), StringComparison.Ordinal);
+        Assert.Equal("No SAD entries.\n", SetkeyFormat.Sad([dead], s_options));
+    }
+
+    [Fact]
+    public void A_message_in_outline_has_its_numbers_and_no_key()
+    {
+        string text = SetkeyFormat.Message(Sa(new KeyExtension(KeyRole.Encrypt, 128, [.. Enumerable.Repeat((byte)0xAB, 16)])), Dialect.Linux);
+        Assert.StartsWith("sadb_msg{ version=2 type=10 errno=0 satype=3\n", text, StringComparison.Ordinal);
+        Assert.Contains("sadb_ext{ len=2 type=1 }\nsadb_sa{ spi=4097 replay=32 state=2\n  auth=5 encrypt=20 flags=0x", text, StringComparison.Ordinal);
+        Assert.Contains("sadb_ext{ len=3 type=5 }\nsadb_address{ proto=255 prefixlen=32 reserved=0x0000 }\n", text, StringComparison.Ordinal);
+        Assert.Contains("sadb_ext{ len=3 type=9 }\n", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("abab", text, StringComparison.OrdinalIgnoreCase);
+        PfKeyMessage policy = SetkeyKernel.Messages(SetkeyParser.Parse("spdadd 10.0.0.1 10.0.0.2 any -P out ipsec esp/transport//use;", "f")).Single();
+        Assert.Contains("sadb_x_policy{ type=2 dir=2 id=0 }\n", SetkeyFormat.Message(policy, Dialect.Linux), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_other_setkeys_have_no_words_for_is_one_line_on_request()
     {
         PfKeyMessage message = Sa(new TestudoExtension { IcvBits = 96, ExtendedSequence = true, LastSequence = 1UL << 32, ReplayPackets = 4096 });
