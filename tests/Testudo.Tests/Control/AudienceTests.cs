@@ -33,12 +33,12 @@ public sealed class AudienceTests
         AssertHeard(Audience.All, Esp(PfKeyType.Delete, Aes(0x1001), Source(), Destination()));
         AssertHeard(Audience.All, Esp(PfKeyType.Delete, Source(), Destination()));
         AssertHeard(Audience.All, Esp(PfKeyType.Flush));
-        AssertHeard(Audience.All, Spd(PfKeyType.SpdAdd, Source(), Destination(), Protect()));
-        AssertHeard(Audience.All, Spd(PfKeyType.SpdUpdate, Source(), Destination(), Protect()));
+        AssertHeard(Audience.All, Spd(PfKeyType.SpdAdd, Source(), Destination(), Protect() with { Priority = Dialect.NetBsd.NoPriority }));
+        AssertHeard(Audience.All, Spd(PfKeyType.SpdUpdate, Source(), Destination(), Protect() with { Priority = Dialect.NetBsd.NoPriority }));
         AssertHeard(Audience.Sender, Spd(PfKeyType.SpdGet, Protect() with { Id = 0x4000 }));
         AssertHeard(Audience.Sender, Spd(PfKeyType.SpdDump));
         AssertHeard(Audience.All, Spd(PfKeyType.SpdDelete2, Protect() with { Id = 0x4000 }));
-        AssertHeard(Audience.All, Spd(PfKeyType.SpdAdd, Source(), Destination(), Protect()));
+        AssertHeard(Audience.All, Spd(PfKeyType.SpdAdd, Source(), Destination(), Protect() with { Priority = Dialect.NetBsd.NoPriority }));
         AssertHeard(Audience.All, Spd(PfKeyType.SpdDelete, Source(), Destination(), Protect()));
         AssertHeard(Audience.All, Spd(PfKeyType.SpdFlush));
         AssertHeard(Audience.Registered, Esp(PfKeyType.Register));
