@@ -22,13 +22,21 @@ internal sealed partial class DemoRun : IDisposable
     private readonly StringBuilder _errors = new();
     private readonly Process _process;
 
-    private DemoRun(IReadOnlyList<string> command)
+    private DemoRun(IReadOnlyList<string> command, bool isAfterDead = false)
     {
         File.SetUnixFileMode(_root.FullName, Everybody);
         foreach (string folder in (string[])[Folder, Temporary])
         {
             Directory.CreateDirectory(folder);
             File.SetUnixFileMode(folder, Everybody);
+        }
+
+        if (isAfterDead)
+        {
+            // What a demo that was killed has left (no process has such an id): this one removes it.
+            string dead = Path.Combine(Temporary, "testudo-demo-2147483647-x");
+            Directory.CreateDirectory(dead);
+            File.WriteAllText(Path.Combine(dead, "demo.esp_sa"), "a key");
         }
 
         var start = new ProcessStartInfo(command[0], command.Skip(1))
@@ -58,7 +66,7 @@ internal sealed partial class DemoRun : IDisposable
     {
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "needs root to make network namespaces");
         Assert.SkipUnless(File.Exists("/dev/net/tun"), "needs /dev/net/tun");
-        return new DemoRun([TestudoDaemon.Program, "demo", .. options]);
+        return new DemoRun([TestudoDaemon.Program, "demo", .. options], isAfterDead: true);
     }
 
     public static DemoRun StartUnprivileged(bool hasTun, params string[] options)

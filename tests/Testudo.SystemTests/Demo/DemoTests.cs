@@ -32,18 +32,8 @@ public sealed class DemoTests
     [Fact]
     public void The_demo_in_words_says_what_it_saw()
     {
-        string dead = Path.Combine(Path.GetTempPath(), "testudo-demo-2147483647-x"), alive = Path.Combine(Path.GetTempPath(), $"testudo-demo-{Environment.ProcessId}-x");
-        foreach (string folder in (string[])[dead, alive])
-        {
-            Directory.CreateDirectory(folder);
-            File.WriteAllText(Path.Combine(folder, "demo.esp_sa"), "a key");
-        }
-
         using DemoRun demo = DemoRun.Start();
         Assert.True(demo.WaitForExit(120) == 0, demo.Output + demo.Errors);
-        Assert.False(Directory.Exists(dead)); // what a killed demo left
-        Assert.True(Directory.Exists(alive));
-        Directory.Delete(alive, recursive: true);
         demo.AssertNothingLeft();
         Assert.Equal(s_claims.Length, demo.Output.Split("\n  seen     ").Length - 1);
         Assert.DoesNotContain("NOT SEEN", demo.Output, StringComparison.Ordinal);

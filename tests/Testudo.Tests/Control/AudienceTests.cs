@@ -39,7 +39,7 @@ public sealed class AudienceTests
         AssertHeard(Audience.Sender, Spd(PfKeyType.SpdDump));
         AssertHeard(Audience.All, Spd(PfKeyType.SpdDelete2, Protect() with { Id = 0x4000 }));
         AssertHeard(Audience.All, Spd(PfKeyType.SpdAdd, Source(), Destination(), Protect() with { Priority = Dialect.NetBsd.NoPriority }));
-        AssertHeard(Audience.All, Spd(PfKeyType.SpdDelete, Source(), Destination(), Protect()));
+        AssertHeard(Audience.All, Spd(PfKeyType.SpdDelete, Source(), Destination(), Protect() with { Priority = Dialect.NetBsd.NoPriority }));
         AssertHeard(Audience.All, Spd(PfKeyType.SpdFlush));
         AssertHeard(Audience.Registered, Esp(PfKeyType.Register));
     }
