@@ -245,6 +245,11 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
             {
                 events.Add(new EngineEvent(EngineEventKind.PeerMoved, sa, null));
             }
+
+            if (sa.TakeExhausted())
+            {
+                events.Add(new EngineEvent(EngineEventKind.SaSequenceExhausted, sa, null));
+            }
         }
 
         foreach (Policy policy in Spd.List(PolicyDirection.Out))
@@ -302,7 +307,7 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
     {
         bool isSame = CryptographicOperations.FixedTimeEquals(old.CipherKey, parameters.CipherKey.Span)
             & CryptographicOperations.FixedTimeEquals(old.IntegrityKey, parameters.IntegrityKey.Span);
-        ulong last = Math.Min(Math.Max(old.LastSequence, old.Window.Highest), uint.MaxValue);
+        ulong last = Math.Min(Math.Max(old.LastSequence, old.Window.Highest), parameters.ExtendedSequence ? ulong.MaxValue : uint.MaxValue);
         return isSame && last > parameters.LastSequence ? parameters with { LastSequence = last } : parameters;
     }
 

@@ -109,11 +109,6 @@ public sealed class KeyServer(IpsecEngine engine, FillRandom fillRandom, CommitG
             return Answer.Refuse(fault);
         }
 
-        if (message.Find<TestudoExtension>() is { ExtendedSequence: true })
-        {
-            return Answer.Refuse(PfKeyError.NotSupported, "extended sequence numbers (-esn) are not supported yet: negotiate without them");
-        }
-
         return message.Type switch
         {
             PfKeyType.GetSpi => _sas.GetSpi(message, now),

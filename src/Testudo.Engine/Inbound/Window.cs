@@ -17,6 +17,19 @@ internal static unsafe partial class InboundPath
             return Drop.EspTooShort;
         }
 
+        if (sa.ExtendedSequence)
+        {
+            // The half that was not sent is authenticated with the packet: a wrong guess ends as a bad ICV.
+            if (!sa.Window.TryExtend((uint)packet.Sequence, out ulong sequence))
+            {
+                return Drop.TooOld;
+            }
+
+            packet.Sequence = sequence;
+            job.ExtendedSequence = true;
+            job.SequenceHigh = (uint)(sequence >> 32);
+        }
+
         Drop drop = sa.Window.Check(packet.Sequence);
         if (drop != Drop.None)
         {

@@ -13,6 +13,7 @@ public sealed class Sa
     private readonly byte[] _cipherKey;
     private readonly byte[] _integrityKey;
     private long _sequence;
+    private int _exhausted;
     private long _bytes;
     private long _packets;
     private long _firstUse;
@@ -31,6 +32,7 @@ public sealed class Sa
         Mode = parameters.Mode;
         Reqid = parameters.Reqid;
         Flags = parameters.Flags;
+        ExtendedSequence = parameters.ExtendedSequence;
         Encapsulation = parameters.Encapsulation;
         Soft = parameters.Soft;
         Hard = parameters.Hard;
@@ -67,6 +69,9 @@ public sealed class Sa
 
     /// <summary>KAME's flags.</summary>
     public SaFlags Flags { get; }
+
+    /// <summary>True where sequence numbers have 64 bits, of which 32 are sent (RFC 4303, 2.2.1).</summary>
+    public bool ExtendedSequence { get; }
 
     /// <summary>The UDP ports, as they were given; null without UDP encapsulation.</summary>
     public UdpEncapsulation? Encapsulation { get; }
@@ -155,14 +160,32 @@ public sealed class Sa
     }
 
     /// <summary>
-    /// Takes the next sequence number (RFC 4303, 3.3.3). False when 32 bits are used up and the SA may not cycle. The
-    /// number is never given twice, whatever the threads: IVs are made of all its 64 bits.
+    /// Takes the next sequence number (RFC 4303, 3.3.3). False when 32 bits are used up and the SA may not cycle, or 64 are.
+    /// The number is never given twice, whatever the threads: IVs are made of all its 64 bits.
     /// </summary>
     internal bool TryTakeSequence(out ulong sequence)
     {
-        sequence = (ulong)Interlocked.Increment(ref _sequence);
-        return sequence <= uint.MaxValue || (Flags & SaFlags.CyclicSequence) != 0;
+        bool isLong = ExtendedSequence || (Flags & SaFlags.CyclicSequence) != 0;
+        ulong last = isLong ? ulong.MaxValue : uint.MaxValue;
+        for (long taken = Volatile.Read(ref _sequence); (ulong)taken < last;)
+        {
+            long seen = Interlocked.CompareExchange(ref _sequence, taken + 1, taken);
+            if (seen == taken)
+            {
+                sequence = (ulong)taken + 1;
+                return true;
+            }
+
+            taken = seen;
+        }
+
+        sequence = 0;
+        Interlocked.CompareExchange(ref _exhausted, 1, 0); // said once
+        return false;
     }
+
+    /// <summary>True once after a packet found no sequence number left.</summary>
+    internal bool TakeExhausted() => Volatile.Read(ref _exhausted) == 1 && Interlocked.Exchange(ref _exhausted, 2) == 1;
 
     /// <summary>Counts a packet that went through.</summary>
     internal void Count(int bytes, in Now now)

@@ -45,8 +45,11 @@ public sealed record SaParameters
     /// <summary>Bits of ICV; 0 for the algorithm's own.</summary>
     public int IcvBits { get; init; }
 
-    /// <summary>Packets of replay window: 0 for none, else 32 to 4096.</summary>
+    /// <summary>Packets of replay window: 0 for none, else 32 to 65536.</summary>
     public int ReplayWindow { get; init; } = 64;
+
+    /// <summary>True for sequence numbers of 64 bits (RFC 4303, 2.2.1); they need a replay window.</summary>
+    public bool ExtendedSequence { get; init; }
 
     /// <summary>The last sequence number sent, or the highest received.</summary>
     public ulong LastSequence { get; init; }

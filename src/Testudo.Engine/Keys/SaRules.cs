@@ -31,9 +31,14 @@ public static class SaRules
             return Invalid($"a replay window holds {ReplayWindow.MinPackets} to {ReplayWindow.MaxPackets} packets, not {sa.ReplayWindow} (0 turns it off)");
         }
 
-        if (sa.LastSequence > uint.MaxValue)
+        if (sa.LastSequence > uint.MaxValue && !sa.ExtendedSequence)
         {
-            return Invalid("a sequence number above 4294967295 needs extended sequence numbers, which are not supported");
+            return Invalid("a sequence number above 4294967295 needs extended sequence numbers (-esn)");
+        }
+
+        if (sa.ExtendedSequence && sa.ReplayWindow == 0)
+        {
+            return Invalid("extended sequence numbers need a replay window, by which the half that is not sent is told (RFC 4303, 3.4.3): add one (-r)");
         }
 
         SaFlags unknown = sa.Flags & ~(SaFlags.CyclicSequence | SaFlags.RandomPad | SaFlags.ZeroPad);

@@ -82,6 +82,8 @@ internal static unsafe partial class OutboundPath
         job.Key = sa.SealingKey!;
         job.Head = packet.Data + esp;
         job.HeadLength = Esp.HeaderLength;
+        job.ExtendedSequence = sa.ExtendedSequence;
+        job.SequenceHigh = (uint)(sequence >> 32);
         job.TextLength = payload + padding + Esp.TrailerLength;
         return Drop.None;
     }

@@ -48,6 +48,21 @@ public sealed class SaExchangeTests
     }
 
     [Fact]
+    public void Extended_sequence_numbers_have_a_window_and_are_shown()
+    {
+        PfKeyMessage add = Add(0x1001);
+        PfKeyMessage added = _bench.AskOne(_session, add with { Extensions = [.. add.Extensions, new TestudoExtension { LastSequence = 1UL << 33, ExtendedSequence = true, ReplayPackets = 0 }] });
+        Assert.Equal((PfKeyError.None, true, 1UL << 33, 32u), (added.Error, added.Find<TestudoExtension>()!.ExtendedSequence, added.Find<TestudoExtension>()!.LastSequence, added.Find<TestudoExtension>()!.ReplayPackets));
+        Assert.Contains("window", added.Find<TestudoExtension>()!.Text);
+        Assert.True(Assert.Single(_bench.Engine.Sad.All).ExtendedSequence);
+
+        // FreeBSD's flag says the same.
+        _bench.Done(_session, With(Add(0x1002), Aes(0x1002) with { Flags = SaFlags.ExtendedSequence | SaFlags.CyclicSequence, ReplayPackets = 64 }));
+        Assert.Equal((true, SaFlags.CyclicSequence, 64), (_bench.Engine.Sad.All[1].ExtendedSequence, _bench.Engine.Sad.All[1].Flags, _bench.Engine.Sad.All[1].Window.Packets));
+        Assert.Equal(SaFlags.ExtendedSequence | SaFlags.CyclicSequence, _bench.Done(_session, Esp(PfKeyType.Get, Aes(0x1002), Source(), Destination())).Find<SaExtension>()!.Flags);
+    }
+
+    [Fact]
     public void The_private_extension_is_for_those_who_sent_it_in_this_request()
     {
         PfKeyMessage add = Add(0x1001);
@@ -111,8 +126,8 @@ public sealed class SaExchangeTests
         Assert.Contains("mode is 3", Refused(PfKeyError.Invalid, With(Add(9000), new Sa2Extension((IpsecMode)3, 0, 0))));
         Assert.Contains("both SADB_X_EXT_NAT_T_SPORT", Refused(PfKeyError.Invalid, With(Add(9000), new NatTTypeExtension(2))));
         Assert.Contains("type 3 is not supported", Refused(PfKeyError.NotSupported, With(Add(9000), new NatTTypeExtension(3))));
-        Assert.Contains("extended sequence numbers", Refused(PfKeyError.NotSupported, With(Add(9000), new TestudoExtension { ExtendedSequence = true }), hasWords: true));
-        Assert.Contains("4096 packets, not 5000", Refused(PfKeyError.Invalid, With(Add(9000), new TestudoExtension { ReplayPackets = 5000 }), hasWords: true));
+        Assert.Contains("needs extended sequence numbers", Refused(PfKeyError.Invalid, With(Add(9000), new TestudoExtension { LastSequence = 1UL << 32 }), hasWords: true));
+        Assert.Contains("65536 packets, not 70000", Refused(PfKeyError.Invalid, With(Add(9000), new TestudoExtension { ReplayPackets = 70000 }), hasWords: true));
         Assert.Contains("AH SAs are not supported", Refused(PfKeyError.ProtocolNotSupported, Add(9000) with { SaType = SaType.Ah }));
         Assert.Contains("IPComp SAs are not supported", Refused(PfKeyError.ProtocolNotSupported, Add(9000) with { SaType = SaType.IpComp }));
         Assert.Contains("names the SA type", Refused(PfKeyError.Invalid, Add(9000) with { SaType = SaType.Unspec }));

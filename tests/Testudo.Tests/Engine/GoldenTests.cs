@@ -51,7 +51,7 @@ public sealed class GoldenTests
 
     private static byte[] Ip(byte[] ethernet) => ethernet[14..];
 
-    private static SaParameters Parameters(GoldenSa sa) => new()
+    internal static SaParameters Parameters(GoldenSa sa) => new()
     {
         Spi = sa.Spi,
         Source = Address.Parse(sa.Source),
@@ -69,6 +69,7 @@ public sealed class GoldenTests
         CipherKey = sa.CipherKey,
         IntegrityKey = sa.AuthKey,
         IcvBits = sa.IcvBits,
+        ExtendedSequence = sa.Esn,
         LastSequence = sa.LastSequence,
         Flags = sa.Padding == "zero-pad" ? SaFlags.ZeroPad : SaFlags.None,
         Encapsulation = sa.Encapsulation is { } udp ? new UdpEncapsulation(udp.SourcePort, udp.DestinationPort)

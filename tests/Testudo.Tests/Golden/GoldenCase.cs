@@ -104,7 +104,6 @@ internal sealed record GoldenSa
     public string? Unsupported() => this switch
     {
         { Protocol: not "esp" } => $"no {Protocol}",
-        { Esn: true } => "no extended sequence numbers",
         { Cipher: "aes-gcm-16", IcvBits: 128 } => null,
         { Cipher: not ("aes-cbc" or "null") } => $"no {Cipher}",
         { Auth: "hmac-sha1" or "hmac-sha2-256" or "hmac-sha2-384" or "hmac-sha2-512" } => null,
