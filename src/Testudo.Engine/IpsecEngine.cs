@@ -227,7 +227,7 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
                     RemoveSa(sa);
                 }
             }
-            else if (sa.HasPassed(sa.Hard, now))
+            else if (sa.IsSpent || sa.HasPassed(sa.Hard, now))
             {
                 RemoveSa(sa);
                 events.Add(new EngineEvent(EngineEventKind.SaHardExpired, sa, null));

@@ -16,6 +16,7 @@ public sealed class Worker : IDisposable
     private long _boundary;
     private long _packets;
     private long _bytes;
+    private ushort _identification;
 
     internal Worker(int reassemblyBytes, SeededHash hash)
     {
@@ -40,7 +41,12 @@ public sealed class Worker : IDisposable
 
     internal Reassembly Reassembly { get; }
 
-    internal ushort Identification { get; set; }
+    /// <summary>Another number for an IPv4 packet: never 0, in whose place a host puts one of its own.</summary>
+    internal ushort NextIdentification()
+    {
+        _identification++;
+        return _identification == 0 ? ++_identification : _identification;
+    }
 
     // Odd while a batch is worked on.
     internal long Boundary => Volatile.Read(ref _boundary);

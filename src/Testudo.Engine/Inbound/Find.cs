@@ -75,6 +75,7 @@ internal static partial class InboundPath
             return isForOthers && sa is null ? Drop.None : Drop.UnknownSpi;
         }
 
-        return sa.UdpLength == state.UdpLength ? Drop.None : Drop.WrongEncapsulation;
+        packet.Sequence = sa.IsOld ? 0 : packet.Sequence;
+        return sa.IsSpent ? Drop.LifetimeOver : sa.UdpLength == state.UdpLength ? Drop.None : Drop.WrongEncapsulation;
     }
 }

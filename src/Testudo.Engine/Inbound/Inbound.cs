@@ -86,8 +86,9 @@ internal static partial class InboundPath
             {
                 ref Packet packet = ref work[me.Jobs[j].Tag];
                 PacketState state = me.States[me.Jobs[j].Tag];
-                state.IsNewest = packet.Sequence > state.Chain[round].Window.Highest;
-                packet.Drop = me.Jobs[j].Ok ? state.Chain[round].Window.Slide(packet.Sequence) : Drop.BadIcv;
+                Sa sa = state.Chain[round];
+                state.IsNewest = packet.Sequence > sa.Window.Highest;
+                packet.Drop = !me.Jobs[j].Ok ? Drop.BadIcv : sa.IsOld ? Drop.None : sa.Window.Slide(packet.Sequence);
                 if (packet.Drop == Drop.None)
                 {
                     packet.Drop = Strip(engine, ref packet, state, now);

@@ -11,7 +11,7 @@ internal static unsafe partial class InboundPath
     private static Drop Window(ref Packet packet, PacketState state, Sa sa, out CryptoJob job)
     {
         job = default;
-        int text = packet.Length - state.EspOffset - Esp.HeaderLength - sa.IvLength - sa.Transform.IcvLength;
+        int text = packet.Length - state.EspOffset - sa.HeaderLength - sa.IvLength - sa.Transform.IcvLength;
         if (text < Esp.TrailerLength || text % sa.CipherInfo!.BlockLength != 0)
         {
             return Drop.EspTooShort;
@@ -30,7 +30,7 @@ internal static unsafe partial class InboundPath
             job.SequenceHigh = (uint)(sequence >> 32);
         }
 
-        Drop drop = sa.Window.Check(packet.Sequence);
+        Drop drop = sa.IsOld ? Drop.None : sa.Window.Check(packet.Sequence);
         if (drop != Drop.None)
         {
             return drop;
@@ -38,7 +38,7 @@ internal static unsafe partial class InboundPath
 
         job.Key = sa.OpeningKey!;
         job.Head = packet.Data + state.EspOffset;
-        job.HeadLength = Esp.HeaderLength;
+        job.HeadLength = sa.HeaderLength;
         job.TextLength = text;
         return Drop.None;
     }

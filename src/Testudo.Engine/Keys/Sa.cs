@@ -22,6 +22,9 @@ public sealed class Sa
     private UdpPeer? _peer;
     private int _moved;
     private volatile SaState _state;
+    private ulong _hardBytes;
+    private ulong _hardPackets;
+    private int _spent;
 
     internal Sa(SaParameters parameters, Transform transform, SaKey? sealing, SaKey? opening, ulong ivMask, in Now now, SaState state)
     {
@@ -36,6 +39,8 @@ public sealed class Sa
         Encapsulation = parameters.Encapsulation;
         Soft = parameters.Soft;
         Hard = parameters.Hard;
+        _hardBytes = parameters.Hard.Bytes;
+        _hardPackets = parameters.Hard.Allocations;
         Transform = transform;
         CipherInfo = Transforms.Find(transform.Cipher);
         SealingKey = sealing;
@@ -102,7 +107,10 @@ public sealed class Sa
     }
 
     /// <summary>True while packets may use it.</summary>
-    public bool IsUsable => _state is SaState.Mature or SaState.Dying;
+    public bool IsUsable => _state is SaState.Mature or SaState.Dying && !IsSpent;
+
+    /// <summary>True where a packet would have passed the hard limit of bytes or packets: none goes through any more.</summary>
+    internal bool IsSpent => Volatile.Read(ref _spent) != 0;
 
     /// <summary>The last sequence number sent; the upper half counts the rounds of a cyclic one.</summary>
     public ulong LastSequence => (ulong)Volatile.Read(ref _sequence);
@@ -139,6 +147,12 @@ public sealed class Sa
 
     internal int IvLength => CipherInfo!.IvLength;
 
+    /// <summary>True for ESP as RFC 1827 has it: the SPI alone, no sequence number.</summary>
+    internal bool IsOld => (Flags & SaFlags.Old) != 0;
+
+    /// <summary>Bytes from the SPI to the IV.</summary>
+    internal int HeaderLength => IsOld ? Esp.OldHeaderLength : Esp.HeaderLength;
+
     /// <summary>ESP pads to 4 bytes at least, and to the cipher's block (RFC 4303, 2.4).</summary>
     internal int PadTo => Math.Max(4, CipherInfo!.BlockLength);
 
@@ -153,6 +167,9 @@ public sealed class Sa
     {
         Soft = soft;
         Hard = hard;
+        Volatile.Write(ref _hardBytes, hard.Bytes);
+        Volatile.Write(ref _hardPackets, hard.Allocations);
+        Volatile.Write(ref _spent, 0);
         if (State == SaState.Dying && !HasPassed(soft, now))
         {
             State = SaState.Mature;
@@ -165,7 +182,7 @@ public sealed class Sa
     /// </summary>
     internal bool TryTakeSequence(out ulong sequence)
     {
-        bool isLong = ExtendedSequence || (Flags & SaFlags.CyclicSequence) != 0;
+        bool isLong = ExtendedSequence || IsOld || (Flags & SaFlags.CyclicSequence) != 0;
         ulong last = isLong ? ulong.MaxValue : uint.MaxValue;
         for (long taken = Volatile.Read(ref _sequence); (ulong)taken < last;)
         {
@@ -186,6 +203,22 @@ public sealed class Sa
 
     /// <summary>True once after a packet found no sequence number left.</summary>
     internal bool TakeExhausted() => Volatile.Read(ref _exhausted) == 1 && Interlocked.Exchange(ref _exhausted, 2) == 1;
+
+    /// <summary>
+    /// False where the packet would pass the hard limit: the SA is over then, before the next look at the clock (RFC 4301,
+    /// 4.4.2.1). No byte goes beyond the limit.
+    /// </summary>
+    internal bool Admits(int bytes)
+    {
+        ulong most = Volatile.Read(ref _hardBytes), packets = Volatile.Read(ref _hardPackets);
+        if ((most == 0 || Bytes + (ulong)bytes <= most) && (packets == 0 || Packets < packets))
+        {
+            return true;
+        }
+
+        Volatile.Write(ref _spent, 1);
+        return false;
+    }
 
     /// <summary>Counts a packet that went through.</summary>
     internal void Count(int bytes, in Now now)

@@ -41,15 +41,30 @@ public static class SaRules
             return Invalid("extended sequence numbers need a replay window, by which the half that is not sent is told (RFC 4303, 3.4.3): add one (-r)");
         }
 
-        SaFlags unknown = sa.Flags & ~(SaFlags.CyclicSequence | SaFlags.RandomPad | SaFlags.ZeroPad);
+        SaFlags unknown = sa.Flags & ~(SaFlags.CyclicSequence | SaFlags.RandomPad | SaFlags.ZeroPad | SaFlags.Old);
         if (unknown != 0)
         {
             return Invalid($"SA flag {unknown} is not supported");
         }
 
+        if ((sa.Flags & SaFlags.Old) != 0 && CheckOld(sa) is { } old)
+        {
+            return Invalid(old);
+        }
+
         string? words = Transforms.TryMake(sa.Cipher, sa.Integrity, sa.CipherKey.Length * 8, sa.IntegrityKey.Length * 8, sa.IcvBits, out transform);
         return words is null ? null : Invalid(words);
     }
+
+    // RFC 1827 has the SPI alone before what its transforms define.
+    private static string? CheckOld(SaParameters sa) =>
+        sa.ReplayWindow != 0 || sa.ExtendedSequence || sa.LastSequence != 0
+            ? "esp-old has no sequence numbers (RFC 1827): give no replay window and no number, or use esp"
+            : sa.Encapsulation is not null
+                ? "esp-old does not go through UDP: use esp (RFC 3948)"
+                : Transforms.Find(sa.Cipher) is { IsCombined: true } cipher
+                    ? $"{cipher.Name} authenticates the sequence number, which esp-old has not: use esp"
+                    : null;
 
     /// <summary>What holds for a larval SA too: its SPI and its two ends.</summary>
     public static Refusal? CheckIndex(uint spi, in Address source, in Address destination)

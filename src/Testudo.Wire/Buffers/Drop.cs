@@ -29,6 +29,7 @@ public enum Drop : byte
     TooLong,
     NoRoom,
     SequenceOverflow,
+    LifetimeOver,
     NeedsNoProtection,
     CryptoFailed,
 
@@ -116,6 +117,7 @@ public static class Drops
         Drop.TooLong => ("The packet with its protection is longer than 65535 bytes; its sender was told.", "RFC 791 3.1", "a datagram close to the greatest length", "send shorter datagrams"),
         Drop.NoRoom => ("The buffer has no room left for another header or trailer.", "", "more nested transforms than the headroom allows", "use fewer requests in the policy"),
         Drop.SequenceOverflow => ("The SA has sent its last sequence number.", "RFC 4303 3.3.3", "the SA was not replaced in time", "rekey earlier, or use extended sequence numbers"),
+        Drop.LifetimeOver => ("The SA has reached its hard limit of bytes or packets.", "RFC 4301 4.4.2.1", "the SA was not replaced in time", "rekey at the soft limit, or set higher limits"),
         Drop.CryptoFailed => ("The crypto library failed; nothing was sent.", "RFC 4301 5.1", "the library is out of memory or broken", "choose another provider"),
         Drop.NeedsNoProtection => ("The packet needs no protection and this link carries only protected ones.", "RFC 4301 5.1", "the policy was removed while the packet was on its way here", "none needed"),
         Drop.UnknownSpi => ("No SA has this SPI, protocol and destination.", "RFC 4303 3.4.2", "the peer uses an SA that this host does not have (any more)", "add the SA, or restart the key exchange on both sides"),

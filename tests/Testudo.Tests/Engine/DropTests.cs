@@ -3,6 +3,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Testudo.Engine;
+using Testudo.Engine.Keys;
 using Testudo.Engine.Policies;
 using Testudo.Tests.Checker;
 using Testudo.Wire;
@@ -38,6 +39,7 @@ public sealed class DropTests
         [Drop.TooLong] = () => Out(Build.Ipv4(A, B).Udp(7, 9, new byte[65500])),
         [Drop.NoRoom] = NoRoom,
         [Drop.SequenceOverflow] = () => Run(Peer(h => h.Add(Make.Sa(0x3000, A, B, suite: Suite.Null) with { LastSequence = uint.MaxValue })), true, s_clear),
+        [Drop.LifetimeOver] = () => Run(Peer(h => h.Add(Make.Sa(0x3000, A, B, suite: Suite.Null) with { Hard = new Lifetime(0, 11, 0, 0) })), true, s_clear),
         [Drop.NeedsNoProtection] = () => Run(Peer(new EngineOptions { CarriesClear = false }), true, Build.Ipv4("10.8.0.1", B).Udp(7, 9)),
         [Drop.CryptoFailed] = CryptoFailed,
         [Drop.UnknownSpi] = () => In(Ip(Esp(s_udp, 17, spi: 0x999))),
