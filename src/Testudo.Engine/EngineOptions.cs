@@ -46,6 +46,9 @@ public sealed record EngineOptions
     /// </summary>
     public bool CarriesClear { get; init; } = true;
 
+    /// <summary>Payloads shorter than this are not tried to be compressed: they would hardly become shorter.</summary>
+    public int CompressionThreshold { get; init; } = 90;
+
     /// <summary>Bytes that fragments may hold while they wait for each other.</summary>
     public int ReassemblyBytes { get; init; } = 4 * 1024 * 1024;
 

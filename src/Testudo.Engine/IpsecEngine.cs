@@ -264,9 +264,15 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
         return events;
     }
 
-    /// <summary>True where a request of this level must be fulfilled.</summary>
-    internal bool IsRequired(PolicyLevel level) =>
-        (level == PolicyLevel.Default ? Options.DefaultLevel : level) is PolicyLevel.Require or PolicyLevel.Unique;
+    /// <summary>True where this request must be fulfilled.</summary>
+    internal bool IsRequired(PolicyRequest request) => IsRequired(request, Options.DefaultLevel);
+
+    /// <summary>The same where level default means another one. For IPComp it is always use (KAME).</summary>
+    internal static bool IsRequired(PolicyRequest request, PolicyLevel defaultLevel) => request.Level switch
+    {
+        PolicyLevel.Default => request.Protocol != IpProtocol.IpComp && defaultLevel is PolicyLevel.Require or PolicyLevel.Unique,
+        PolicyLevel level => level is PolicyLevel.Require or PolicyLevel.Unique,
+    };
 
     /// <summary>Puts an ICMP error for the packet's sender into the batch, if one may be sent about it.</summary>
     internal static void TellTooBig(in Packet packet, int mtu, Batch back)
@@ -288,6 +294,11 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
         if (words is not null)
         {
             return null;
+        }
+
+        if (parameters.Protocol == IpProtocol.IpComp)
+        {
+            return new Sa(parameters, transform, null, null, ivMask, now, SaState.Mature);
         }
 
         SaKey? sealing = providers.Bind(transform, parameters.CipherKey.Span, parameters.IntegrityKey.Span);

@@ -76,12 +76,14 @@ internal static class SaReader
         Sa2Extension? sa2 = message.Find<Sa2Extension>();
         parameters = new SaParameters
         {
+            Protocol = ProtocolOf(message.SaType),
             Spi = sa.Spi,
             Source = source,
             Destination = destination,
             Mode = sa2?.Mode ?? IpsecMode.Any,
             Reqid = sa2?.Reqid ?? 0,
-            Cipher = (Cipher)sa.Encrypt,
+            Cipher = message.SaType == SaType.IpComp ? Cipher.None : (Cipher)sa.Encrypt,
+            Compression = message.SaType == SaType.IpComp ? (Compression)sa.Encrypt : Compression.None,
             Integrity = sa.Auth == AuthNull ? Integrity.None : (Integrity)sa.Auth,
             CipherKey = message.Find(KeyRole.Encrypt)?.Key,
             IntegrityKey = message.Find(KeyRole.Auth)?.Key,

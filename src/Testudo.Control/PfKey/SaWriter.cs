@@ -102,9 +102,10 @@ internal static class SaWriter
 
     private static void AddHead(Sa sa, ImmutableArray<PfKeyExtension>.Builder to)
     {
+        byte encrypt = sa.Protocol == IpProtocol.IpComp ? (byte)sa.Compression : (byte)sa.Transform.Cipher;
         SaFlags flags = sa.ExtendedSequence ? sa.Flags | SaFlags.ExtendedSequence : sa.Flags;
         to.Add(new SaExtension(
-            sa.Spi, (uint)sa.Window.Packets, sa.State, (byte)sa.Transform.Integrity, (byte)sa.Transform.Cipher, flags));
+            sa.Spi, (uint)sa.Window.Packets, sa.State, (byte)sa.Transform.Integrity, encrypt, flags));
         to.Add(new Sa2Extension(sa.Mode, (uint)LastSequence(sa), sa.Reqid));
         if (sa.Window.Packets > MaxWindowInSa)
         {

@@ -6,7 +6,10 @@ using System.IO.Compression;
 namespace Testudo.Crypto;
 
 /// <summary>DEFLATE by the class library.</summary>
-/// <remarks>It looks back 32 KiB: a peer that keeps less of a packet longer than 2 KiB may not be able to read it.</remarks>
+/// <remarks>
+/// It looks back 32 KiB: a peer that keeps less of a packet longer than 2 KiB may not be able to read it. What was cut off it
+/// takes for a shorter text, which then fails where the packet inside is looked at.
+/// </remarks>
 public sealed class InBoxCompressor : Compressor
 {
     private readonly MemoryStream _data = new();

@@ -20,7 +20,7 @@ internal static partial class InboundPath
         state.UdpLength = 0;
         if (state.Info.Protocol != IpProtocol.IpComp)
         {
-            sa = isForOthers ? null : engine.Sad.FindForSending(IpProtocol.IpComp, state.Info.Source, state.Info.Destination, IpsecMode.Tunnel, 0);
+            sa = isForOthers && engine.KnowsLocalAddresses ? null : engine.Sad.FindForSending(IpProtocol.IpComp, state.Info.Source, state.Info.Destination, IpsecMode.Tunnel, 0);
             return Drop.None;
         }
 

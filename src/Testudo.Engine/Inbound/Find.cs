@@ -32,6 +32,8 @@ internal static partial class InboundPath
                 state.EspOffset = state.Info.UpperOffset;
                 state.UdpLength = 0;
                 break;
+            case IpProtocol.IpComp or IpProtocol.Ipv4 or IpProtocol.Ipv6:
+                return FindIpComp(engine, ref packet, state, isForOthers, out sa);
             case IpProtocol.Udp when upper.Length > UdpHeader.Length:
                 ushort port = BinaryPrimitives.ReadUInt16BigEndian(upper[2..]);
                 upper = upper[UdpHeader.Length..];

@@ -36,6 +36,7 @@ public sealed class Sa
         Reqid = parameters.Reqid;
         Flags = parameters.Flags;
         ExtendedSequence = parameters.ExtendedSequence;
+        Compression = parameters.Compression;
         Encapsulation = parameters.Encapsulation;
         Soft = parameters.Soft;
         Hard = parameters.Hard;
@@ -57,7 +58,7 @@ public sealed class Sa
     /// <summary>The SPI, host order.</summary>
     public uint Spi { get; }
 
-    /// <summary>The protocol: ESP.</summary>
+    /// <summary>The protocol: ESP or IPComp.</summary>
     public IpProtocol Protocol { get; }
 
     /// <summary>The sending end.</summary>
@@ -77,6 +78,9 @@ public sealed class Sa
 
     /// <summary>True where sequence numbers have 64 bits, of which 32 are sent (RFC 4303, 2.2.1).</summary>
     public bool ExtendedSequence { get; }
+
+    /// <summary>IPComp's algorithm; none in ESP.</summary>
+    public Compression Compression { get; }
 
     /// <summary>The UDP ports, as they were given; null without UDP encapsulation.</summary>
     public UdpEncapsulation? Encapsulation { get; }

@@ -16,14 +16,19 @@ public static class SaRules
     public static Refusal? Check(SaParameters sa, out Transform transform)
     {
         transform = default;
-        if (sa.Protocol != IpProtocol.Esp)
+        if (sa.Protocol is not (IpProtocol.Esp or IpProtocol.IpComp))
         {
-            return new Refusal(PfKeyError.ProtocolNotSupported, $"protocol {(byte)sa.Protocol} is not supported: only esp is");
+            return new Refusal(PfKeyError.ProtocolNotSupported, $"protocol {(byte)sa.Protocol} is not supported: esp and ipcomp are");
         }
 
-        if (CheckIndex(sa.Spi, sa.Source, sa.Destination) is { } fault)
+        if (CheckIndex(sa.Spi, sa.Source, sa.Destination, sa.Protocol) is { } fault)
         {
             return fault;
+        }
+
+        if (sa.Protocol == IpProtocol.IpComp)
+        {
+            return CheckIpComp(sa);
         }
 
         if (sa.ReplayWindow != 0 && sa.ReplayWindow is < ReplayWindow.MinPackets or > ReplayWindow.MaxPackets)
@@ -66,10 +71,24 @@ public static class SaRules
                     ? $"{cipher.Name} authenticates the sequence number, which esp-old has not: use esp"
                     : null;
 
+    private static Refusal? CheckIpComp(SaParameters sa) =>
+        sa.Compression != Compression.Deflate
+            ? Invalid($"compression algorithm {(byte)sa.Compression} is not known here: ipcomp has deflate (2)")
+            : sa.Cipher != Cipher.None || sa.Integrity != Integrity.None || !sa.CipherKey.IsEmpty || !sa.IntegrityKey.IsEmpty
+                ? Invalid("ipcomp compresses and has no keys: put esp behind it to protect")
+                : sa.Encapsulation is not null || sa.ExtendedSequence || (sa.Flags & SaFlags.Old) != 0
+                    ? Invalid("ipcomp has no UDP encapsulation, no sequence numbers and no old format: those are for esp")
+                    : null;
+
     /// <summary>What holds for a larval SA too: its SPI and its two ends.</summary>
-    public static Refusal? CheckIndex(uint spi, in Address source, in Address destination)
+    public static Refusal? CheckIndex(uint spi, in Address source, in Address destination, IpProtocol protocol = IpProtocol.Esp)
     {
-        if (spi < MinSpi)
+        if (protocol == IpProtocol.IpComp && spi is > ushort.MaxValue or (< MinSpi and not IpComp.WellKnownDeflate))
+        {
+            return Invalid($"CPI {spi} cannot be: it is 256 to 65535, or 2 for deflate's own (RFC 3173, 3.3)");
+        }
+
+        if (protocol != IpProtocol.IpComp && spi < MinSpi)
         {
             return Invalid($"SPI {spi} is reserved: use {MinSpi} or above");
         }

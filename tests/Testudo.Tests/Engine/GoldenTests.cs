@@ -57,7 +57,9 @@ public sealed class GoldenTests
         Source = Address.Parse(sa.Source),
         Destination = Address.Parse(sa.Destination),
         Mode = sa.Mode == "tunnel" ? IpsecMode.Tunnel : IpsecMode.Transport,
-        Cipher = sa.Cipher switch { "aes-gcm-16" => Cipher.AesGcm16, "aes-cbc" => Cipher.AesCbc, _ => Cipher.Null },
+        Protocol = sa.Protocol == "ipcomp" ? IpProtocol.IpComp : IpProtocol.Esp,
+        Compression = sa.Cipher == "deflate" ? Compression.Deflate : Compression.None,
+        Cipher = sa.Cipher switch { "deflate" => Cipher.None, "aes-gcm-16" => Cipher.AesGcm16, "aes-cbc" => Cipher.AesCbc, _ => Cipher.Null },
         Integrity = sa.Auth switch
         {
             "hmac-sha1" => Integrity.HmacSha1,

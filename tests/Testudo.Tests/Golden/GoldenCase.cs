@@ -72,7 +72,7 @@ internal sealed record GoldenSa
         _ = Encapsulation is { } udp
             ? text.Append(CultureInfo.InvariantCulture, $"{Source}[{udp.SourcePort}] {Destination}[{udp.DestinationPort}] esp-udp{(udp.Type == "espinudp-nonike" ? "-nonike" : "")}")
             : text.Append(CultureInfo.InvariantCulture, $"{Source} {Destination} {Protocol}");
-        text.Append(CultureInfo.InvariantCulture, $" 0x{Spi:x} -m {Mode}");
+        text.Append(CultureInfo.InvariantCulture, $" 0x{Spi:x} -m {(Protocol == "ipcomp" ? "any" : Mode)}"); // CPIs are few: two of the cases share one
         if (RequestId != 0)
         {
             text.Append(CultureInfo.InvariantCulture, $" -u {RequestId}");
@@ -103,6 +103,7 @@ internal sealed record GoldenSa
     /// <summary>Null where today's Testudo opens this SA's packets; otherwise why not, in a few words.</summary>
     public string? Unsupported() => this switch
     {
+        { Protocol: "ipcomp", Cipher: "deflate" } => null,
         { Protocol: not "esp" } => $"no {Protocol}",
         { Cipher: "aes-gcm-16", IcvBits: 128 } => null,
         { Cipher: not ("aes-cbc" or "null") } => $"no {Cipher}",
