@@ -125,7 +125,8 @@ internal sealed record GoldenSa
 /// <param name="Frames">Frame numbers, the first is 1.</param>
 /// <param name="Sha256">Of the plain IP packet; null where the data's makers could not open it either.</param>
 /// <param name="Plain">The plain IP packet itself, where the data has it (Linux).</param>
-internal sealed record GoldenPacket(int[] Frames, byte[]? Sha256, byte[]? Plain);
+/// <param name="Listed">SHA-256 of what the data lists, where that is not the plain packet yet.</param>
+internal sealed record GoldenPacket(int[] Frames, byte[]? Sha256, byte[]? Plain, byte[]? Listed = null);
 
 /// <summary>A capture, or the part of one, that was made under one set of SAs.</summary>
 /// <param name="Name">linux/... or netbsd/...</param>
