@@ -20,6 +20,9 @@ public enum EngineEventKind
 
     /// <summary>The far end of an SA was heard at another address or port: <see cref="Sa.Peer"/>.</summary>
     PeerMoved,
+
+    /// <summary>An SA has sent its last sequence number and sends no more (RFC 4303, 3.3.3).</summary>
+    SaSequenceExhausted,
 }
 
 /// <summary>One event, with the SA or the policy that it is about.</summary>

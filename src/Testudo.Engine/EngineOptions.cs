@@ -1,5 +1,6 @@
 // What an engine may be told once, at its start.
 
+using Testudo.Engine.Ecn;
 using Testudo.Wire.PfKey;
 
 namespace Testudo.Engine;
@@ -26,6 +27,16 @@ public sealed record EngineOptions
     /// <summary>The outer DF bit of IPv4 tunnels.</summary>
     public DfBit DfBit { get; init; } = DfBit.Clear;
 
+    /// <summary>Congestion marks in tunnels (net.inet.ipsec.ecn).</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is none of the five.</exception>
+    public EcnMode Ecn
+    {
+        get;
+        init => field = Enum.IsDefined(value)
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(value), (int)value, "net.inet.ipsec.ecn is -1, 0, 1 (KAME's ignore, forbidden, allowed), 2 or 3 (RFC 6040, normal and compatibility mode)");
+    } = EcnMode.Normal;
+
     /// <summary>What level <c>default</c> means: use or require (net.inet.ipsec.esp_trans_deflev and its kin).</summary>
     public PolicyLevel DefaultLevel { get; init; } = PolicyLevel.Use;
 
@@ -34,6 +45,9 @@ public sealed record EngineOptions
     /// packet that needs no protection is then dropped by name, since it came here by mistake.
     /// </summary>
     public bool CarriesClear { get; init; } = true;
+
+    /// <summary>Payloads shorter than this are not tried to be compressed: they would hardly become shorter.</summary>
+    public int CompressionThreshold { get; init; } = 90;
 
     /// <summary>Bytes that fragments may hold while they wait for each other.</summary>
     public int ReassemblyBytes { get; init; } = 4 * 1024 * 1024;

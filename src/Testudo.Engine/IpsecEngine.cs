@@ -227,7 +227,7 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
                     RemoveSa(sa);
                 }
             }
-            else if (sa.HasPassed(sa.Hard, now))
+            else if (sa.IsSpent || sa.HasPassed(sa.Hard, now))
             {
                 RemoveSa(sa);
                 events.Add(new EngineEvent(EngineEventKind.SaHardExpired, sa, null));
@@ -245,6 +245,11 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
             {
                 events.Add(new EngineEvent(EngineEventKind.PeerMoved, sa, null));
             }
+
+            if (sa.TakeExhausted())
+            {
+                events.Add(new EngineEvent(EngineEventKind.SaSequenceExhausted, sa, null));
+            }
         }
 
         foreach (Policy policy in Spd.List(PolicyDirection.Out))
@@ -259,9 +264,15 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
         return events;
     }
 
-    /// <summary>True where a request of this level must be fulfilled.</summary>
-    internal bool IsRequired(PolicyLevel level) =>
-        (level == PolicyLevel.Default ? Options.DefaultLevel : level) is PolicyLevel.Require or PolicyLevel.Unique;
+    /// <summary>True where this request must be fulfilled.</summary>
+    internal bool IsRequired(PolicyRequest request) => IsRequired(request, Options.DefaultLevel);
+
+    /// <summary>The same where level default means another one. For IPComp it is always use (KAME).</summary>
+    internal static bool IsRequired(PolicyRequest request, PolicyLevel defaultLevel) => request.Level switch
+    {
+        PolicyLevel.Default => request.Protocol != IpProtocol.IpComp && defaultLevel is PolicyLevel.Require or PolicyLevel.Unique,
+        PolicyLevel level => level is PolicyLevel.Require or PolicyLevel.Unique,
+    };
 
     /// <summary>Puts an ICMP error for the packet's sender into the batch, if one may be sent about it.</summary>
     internal static void TellTooBig(in Packet packet, int mtu, Batch back)
@@ -285,6 +296,11 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
             return null;
         }
 
+        if (parameters.Protocol == IpProtocol.IpComp)
+        {
+            return new Sa(parameters, transform, null, null, ivMask, now, SaState.Mature);
+        }
+
         SaKey? sealing = providers.Bind(transform, parameters.CipherKey.Span, parameters.IntegrityKey.Span);
         SaKey? opening = providers.Bind(transform, parameters.CipherKey.Span, parameters.IntegrityKey.Span);
         if (sealing is null || opening is null)
@@ -302,7 +318,7 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
     {
         bool isSame = CryptographicOperations.FixedTimeEquals(old.CipherKey, parameters.CipherKey.Span)
             & CryptographicOperations.FixedTimeEquals(old.IntegrityKey, parameters.IntegrityKey.Span);
-        ulong last = Math.Min(Math.Max(old.LastSequence, old.Window.Highest), uint.MaxValue);
+        ulong last = Math.Min(Math.Max(old.LastSequence, old.Window.Highest), parameters.ExtendedSequence ? ulong.MaxValue : uint.MaxValue);
         return isSame && last > parameters.LastSequence ? parameters with { LastSequence = last } : parameters;
     }
 

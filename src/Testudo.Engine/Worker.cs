@@ -16,6 +16,10 @@ public sealed class Worker : IDisposable
     private long _boundary;
     private long _packets;
     private long _bytes;
+    private ushort _identification;
+    private Compressor? _compressor; // these three are made for the first packet of IPComp
+    private Batch? _decompressed;
+    private byte[]? _compressionScratch;
 
     internal Worker(int reassemblyBytes, SeededHash hash)
     {
@@ -40,7 +44,21 @@ public sealed class Worker : IDisposable
 
     internal Reassembly Reassembly { get; }
 
-    internal ushort Identification { get; set; }
+    /// <summary>Another number for an IPv4 packet: never 0, in whose place a host puts one of its own.</summary>
+    internal ushort NextIdentification()
+    {
+        _identification++;
+        return _identification == 0 ? ++_identification : _identification;
+    }
+
+    internal Compressor Compressor => _compressor ??= Compressor.New();
+
+    /// <summary>Packets that the last inbound batch decompressed, until the next one.</summary>
+    internal Batch Decompressed => _decompressed ??= new Batch(IpComp.BatchBytes);
+
+    internal Span<byte> CompressionScratch => _compressionScratch ??= new byte[Batch.MaxPacketLength];
+
+    internal void ClearDecompressed() => _decompressed?.Clear();
 
     // Odd while a batch is worked on.
     internal long Boundary => Volatile.Read(ref _boundary);
@@ -62,6 +80,8 @@ public sealed class Worker : IDisposable
     {
         Assembled.Dispose();
         Reassembly.Dispose();
+        _compressor?.Dispose();
+        _decompressed?.Dispose();
     }
 
     private static PacketState[] MakeStates()

@@ -91,7 +91,7 @@ public sealed class KeyServer(IpsecEngine engine, FillRandom fillRandom, CommitG
             }
 
             LifetimeRole passed = happened.Kind == EngineEventKind.SaSoftExpired ? LifetimeRole.Soft : LifetimeRole.Hard;
-            var message = new PfKeyMessage(PfKeyType.Expire, SaType.Esp) { Extensions = SaWriter.Expire(sa, passed) };
+            var message = new PfKeyMessage(PfKeyType.Expire, SaTypes.TypeOf(sa.Protocol)) { Extensions = SaWriter.Expire(sa, passed) };
             foreach (KeySession session in _sessions)
             {
                 if (session.IsRegistered)
@@ -107,11 +107,6 @@ public sealed class KeyServer(IpsecEngine engine, FillRandom fillRandom, CommitG
         if (SaTypes.Check(message) is { } fault)
         {
             return Answer.Refuse(fault);
-        }
-
-        if (message.Find<TestudoExtension>() is { ExtendedSequence: true })
-        {
-            return Answer.Refuse(PfKeyError.NotSupported, "extended sequence numbers (-esn) are not supported yet: negotiate without them");
         }
 
         return message.Type switch

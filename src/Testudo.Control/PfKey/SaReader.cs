@@ -66,22 +66,32 @@ internal static class SaReader
             window = ReplayWindow.MinPackets;
         }
 
+        bool extended = own?.ExtendedSequence is true || (sa.Flags & SaFlags.ExtendedSequence) != 0;
+        if (extended && window == 0)
+        {
+            warning = $"extended sequence numbers need a replay window (RFC 4303, 3.4.3): one of {ReplayWindow.MinPackets} packets was turned on";
+            window = ReplayWindow.MinPackets;
+        }
+
         Sa2Extension? sa2 = message.Find<Sa2Extension>();
         parameters = new SaParameters
         {
+            Protocol = ProtocolOf(message.SaType),
             Spi = sa.Spi,
             Source = source,
             Destination = destination,
             Mode = sa2?.Mode ?? IpsecMode.Any,
             Reqid = sa2?.Reqid ?? 0,
-            Cipher = (Cipher)sa.Encrypt,
+            Cipher = message.SaType == SaType.IpComp ? Cipher.None : (Cipher)sa.Encrypt,
+            Compression = message.SaType == SaType.IpComp ? (Compression)sa.Encrypt : Compression.None,
             Integrity = sa.Auth == AuthNull ? Integrity.None : (Integrity)sa.Auth,
             CipherKey = message.Find(KeyRole.Encrypt)?.Key,
             IntegrityKey = message.Find(KeyRole.Auth)?.Key,
             IcvBits = (int)Math.Min(own?.IcvBits ?? 0, int.MaxValue),
             ReplayWindow = (int)Math.Min(window, int.MaxValue),
+            ExtendedSequence = extended,
             LastSequence = own?.LastSequence ?? 0,
-            Flags = sa.Flags,
+            Flags = sa.Flags & ~SaFlags.ExtendedSequence,
             Encapsulation = encapsulation,
             Soft = ReadLifetime(message, LifetimeRole.Soft) ?? default,
             Hard = ReadLifetime(message, LifetimeRole.Hard) ?? default,

@@ -18,6 +18,9 @@ internal sealed class SaRequests(IpsecEngine engine, FillRandom fillRandom)
     internal Answer GetSpi(PfKeyMessage message, in Now now)
     {
         SpiRangeExtension range = message.Find<SpiRangeExtension>() ?? new SpiRangeExtension(MinSpi, MaxSpi);
+        IpProtocol protocol = ProtocolOf(message.SaType);
+        uint most = protocol == IpProtocol.IpComp ? ushort.MaxValue : uint.MaxValue; // a CPI has 16 bits: KAME clamps both ends
+        range = new SpiRangeExtension(Math.Min(range.Min, most), Math.Min(range.Max, most));
         uint min = Math.Max(range.Min, SaRules.MinSpi), max = range.Max;
         Refusal? ends = SaReader.ReadEnds(message, out Address source, out Address destination);
         Refusal? fault = CheckMade(message.SaType)
@@ -25,7 +28,7 @@ internal sealed class SaRequests(IpsecEngine engine, FillRandom fillRandom)
             ?? SaReader.CheckMode(message)
             ?? (range.Min > max ? Invalid($"the SPI range goes from 0x{range.Min:x} down to 0x{max:x}: give the lower end first")
                 : max < min ? Invalid($"the SPIs up to 0x{max:x} are reserved: give a range that reaches {SaRules.MinSpi} or above") : null)
-            ?? SaRules.CheckIndex(min, source, destination);
+            ?? SaRules.CheckIndex(min, source, destination, protocol);
         if (fault is not null)
         {
             return Answer.Refuse(fault);
@@ -37,7 +40,7 @@ internal sealed class SaRequests(IpsecEngine engine, FillRandom fillRandom)
         for (ulong i = 0; i < Math.Min(count, Tries); i++)
         {
             uint spi = min + (uint)((count <= Tries ? start + i : Random()) % count);
-            if (engine.AddLarval(spi, IpProtocol.Esp, source, destination, sa2?.Mode ?? IpsecMode.Any, sa2?.Reqid ?? 0, now) is not null)
+            if (engine.AddLarval(spi, protocol, source, destination, sa2?.Mode ?? IpsecMode.Any, sa2?.Reqid ?? 0, now) is not null)
             {
                 return new Answer(
                     Audience.Sender,
@@ -158,7 +161,7 @@ internal sealed class SaRequests(IpsecEngine engine, FillRandom fillRandom)
         for (int i = 0; i < sas.Length; i++)
         {
             Sa sa = sas[i].State == SaState.Dead ? engine.Sad.Find(sas[i].Spi, sas[i].Protocol, sas[i].Destination) ?? sas[i] : sas[i];
-            yield return new PfKeyMessage(PfKeyType.Dump, SaType.Esp)
+            yield return new PfKeyMessage(PfKeyType.Dump, TypeOf(sa.Protocol))
             {
                 Sequence = (uint)(sas.Length - 1 - i),
                 Pid = request.Pid,

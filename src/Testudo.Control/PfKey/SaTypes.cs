@@ -43,12 +43,20 @@ internal static class SaTypes
         _ => IpProtocol.Esp,
     };
 
+    /// <summary>The SA type of a protocol.</summary>
+    internal static SaType TypeOf(IpProtocol protocol) => protocol switch
+    {
+        IpProtocol.Ah => SaType.Ah,
+        IpProtocol.IpComp => SaType.IpComp,
+        IpProtocol.Tcp => SaType.TcpSignature,
+        _ => SaType.Esp,
+    };
+
     /// <summary>Null, or why SAs of this type cannot be made today.</summary>
     internal static Refusal? CheckMade(SaType saType) => saType switch
     {
-        SaType.Esp => null,
+        SaType.Esp or SaType.IpComp => null,
         SaType.Ah => Unsupported("AH"),
-        SaType.IpComp => Unsupported("IPComp"),
         _ => Unsupported("TCP-MD5"),
     };
 
@@ -58,5 +66,5 @@ internal static class SaTypes
 
     internal static Refusal Invalid(string sentence) => new(PfKeyError.Invalid, sentence);
 
-    private static Refusal Unsupported(string name) => new(PfKeyError.ProtocolNotSupported, $"{name} SAs are not supported yet: only esp is");
+    private static Refusal Unsupported(string name) => new(PfKeyError.ProtocolNotSupported, $"{name} SAs are not supported yet: esp and ipcomp are");
 }

@@ -50,7 +50,8 @@ internal static class SaWriter
         IcvBits = (uint)sa.Transform.IcvLength * 8,
         LastSequence = LastSequence(sa),
         ReplayPackets = (uint)sa.Window.Packets,
-        ExtendedSequence = false,
+        ExtendedSequence = sa.ExtendedSequence,
+        NotAscending = sa.Window.NotAscending is > 0 and ulong count ? count : null,
     };
 
     /// <summary>SADB_EXPIRE: with the limit that was passed.</summary>
@@ -101,8 +102,10 @@ internal static class SaWriter
 
     private static void AddHead(Sa sa, ImmutableArray<PfKeyExtension>.Builder to)
     {
+        byte encrypt = sa.Protocol == IpProtocol.IpComp ? (byte)sa.Compression : (byte)sa.Transform.Cipher;
+        SaFlags flags = sa.ExtendedSequence ? sa.Flags | SaFlags.ExtendedSequence : sa.Flags;
         to.Add(new SaExtension(
-            sa.Spi, (uint)sa.Window.Packets, sa.State, (byte)sa.Transform.Integrity, (byte)sa.Transform.Cipher, sa.Flags));
+            sa.Spi, (uint)sa.Window.Packets, sa.State, (byte)sa.Transform.Integrity, encrypt, flags));
         to.Add(new Sa2Extension(sa.Mode, (uint)LastSequence(sa), sa.Reqid));
         if (sa.Window.Packets > MaxWindowInSa)
         {

@@ -155,6 +155,11 @@ public static partial class SetkeyFormat
             text.Append(c, $"\tlast sequence: {last}");
         }
 
+        if (own.NotAscending is { } notAscending)
+        {
+            text.Append(c, $"\tnot ascending: {notAscending}(packets)");
+        }
+
         text.Append('\n');
     }
 

@@ -137,8 +137,8 @@ public static class GuardScript
     {
         foreach (Policy policy in policies.Where(policy => policy.Direction == direction))
         {
-            bool isRequired = policy.Requests.Any(request =>
-                (request.Level == PolicyLevel.Default ? defaultLevel : request.Level) is PolicyLevel.Require or PolicyLevel.Unique);
+            // As the engine's Check: what IPComp could not make shorter comes without it.
+            bool isRequired = policy.Requests.Any(request => request.Protocol != IpProtocol.IpComp && IpsecEngine.IsRequired(request, defaultLevel));
             yield return Rule(policy, policy.Action switch
             {
                 PolicyAction.Ipsec when isRequired => Dropped(refused),

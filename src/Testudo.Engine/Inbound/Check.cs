@@ -52,7 +52,7 @@ internal static partial class InboundPath
             {
                 removed++;
             }
-            else if (engine.IsRequired(request.Level))
+            else if (request.Protocol != IpProtocol.IpComp && engine.IsRequired(request)) // what did not shrink came without
             {
                 return state.Count == 0 ? Drop.ClearButRequired : tunneled ? Drop.TunnelPolicyMissing : Drop.HistoryMismatch;
             }

@@ -32,6 +32,8 @@ internal static partial class InboundPath
                 state.EspOffset = state.Info.UpperOffset;
                 state.UdpLength = 0;
                 break;
+            case IpProtocol.IpComp or IpProtocol.Ipv4 or IpProtocol.Ipv6:
+                return FindIpComp(engine, ref packet, state, isForOthers, out sa);
             case IpProtocol.Udp when upper.Length > UdpHeader.Length:
                 ushort port = BinaryPrimitives.ReadUInt16BigEndian(upper[2..]);
                 upper = upper[UdpHeader.Length..];
@@ -75,6 +77,7 @@ internal static partial class InboundPath
             return isForOthers && sa is null ? Drop.None : Drop.UnknownSpi;
         }
 
-        return sa.UdpLength == state.UdpLength ? Drop.None : Drop.WrongEncapsulation;
+        packet.Sequence = sa.IsOld ? 0 : packet.Sequence;
+        return sa.IsSpent ? Drop.LifetimeOver : sa.UdpLength == state.UdpLength ? Drop.None : Drop.WrongEncapsulation;
     }
 }

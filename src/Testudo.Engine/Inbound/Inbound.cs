@@ -7,6 +7,7 @@
 //   Verify      the provider's work, for the whole batch at once
 //   Slide       the window takes the number
 //   Strip       padding, trailer, ESP and UDP header, tunnel header; the history grows by one SA
+//               (IPComp has one stage in their place: Decompress)
 //   at last:
 //   Check       the history against the policy that the inner packet selects
 //   Deliver     to the clear side
@@ -26,6 +27,7 @@ internal static partial class InboundPath
     public static void Run(IpsecEngine engine, Batch work, Batch clear, in Now now, Worker me)
     {
         me.Assembled.Clear();
+        me.ClearDecompressed();
         Reassemble(work, now, me);
         Decapsulate(engine, work, clear, now, me);
         Decapsulate(engine, me.Assembled, clear, now, me);
@@ -47,6 +49,7 @@ internal static partial class InboundPath
         for (int round = 0; ; round++)
         {
             int jobs = 0;
+            bool isFurther = false;
             for (int i = 0; i < work.Count; i++)
             {
                 ref Packet packet = ref work[i];
@@ -68,6 +71,14 @@ internal static partial class InboundPath
                     continue;
                 }
 
+                if (sa.Protocol == IpProtocol.IpComp)
+                {
+                    state.Chain[round] = sa;
+                    packet.Drop = Decompress(engine, ref packet, state, now, me);
+                    isFurther = true;
+                    continue;
+                }
+
                 packet.Drop = Window(ref packet, state, sa, out me.Jobs[jobs]);
                 if (packet.Drop == Drop.None)
                 {
@@ -76,7 +87,7 @@ internal static partial class InboundPath
                 }
             }
 
-            if (jobs == 0)
+            if (jobs == 0 && !isFurther)
             {
                 break;
             }
@@ -86,8 +97,9 @@ internal static partial class InboundPath
             {
                 ref Packet packet = ref work[me.Jobs[j].Tag];
                 PacketState state = me.States[me.Jobs[j].Tag];
-                state.IsNewest = packet.Sequence > state.Chain[round].Window.Highest;
-                packet.Drop = me.Jobs[j].Ok ? state.Chain[round].Window.Slide(packet.Sequence) : Drop.BadIcv;
+                Sa sa = state.Chain[round];
+                state.IsNewest = packet.Sequence > sa.Window.Highest;
+                packet.Drop = !me.Jobs[j].Ok ? Drop.BadIcv : sa.IsOld ? Drop.None : sa.Window.Slide(packet.Sequence);
                 if (packet.Drop == Drop.None)
                 {
                     packet.Drop = Strip(engine, ref packet, state, now);

@@ -13,7 +13,7 @@ internal static partial class InboundPath
     private static Drop Strip(IpsecEngine engine, ref Packet packet, PacketState state, in Now now)
     {
         Sa sa = state.Chain[state.Count];
-        int text = state.EspOffset + Esp.HeaderLength + sa.IvLength;
+        int text = state.EspOffset + sa.HeaderLength + sa.IvLength;
         int end = packet.Length - sa.Transform.IcvLength;
         Span<byte> bytes = packet.Span;
         int padding = bytes[end - 2];
@@ -24,12 +24,28 @@ internal static partial class InboundPath
             return Drop.BadPadding;
         }
 
+        if (!sa.Admits(payload))
+        {
+            return Drop.LifetimeOver;
+        }
+
         sa.Count(payload, now);
         if (next == (byte)IpProtocol.None)
         {
             return Drop.DummyPacket; // RFC 4303, 2.6
         }
 
+        packet.Truncate(text + payload);
+        return Uncover(engine, ref packet, state, state.EspOffset - state.UdpLength, text, next);
+    }
+
+    /// <summary>
+    /// Takes away what stands before the payload: in tunnel mode all of it, in transport mode all but
+    /// <paramref name="header"/> bytes of IP header.
+    /// </summary>
+    private static Drop Uncover(IpsecEngine engine, ref Packet packet, PacketState state, int header, int payload, byte next)
+    {
+        Sa sa = state.Chain[state.Count];
         bool tunnel = sa.Mode != IpsecMode.Transport && next is (byte)IpProtocol.Ipv4 or (byte)IpProtocol.Ipv6;
         if (!tunnel && sa.Mode == IpsecMode.Tunnel)
         {
@@ -46,18 +62,17 @@ internal static partial class InboundPath
 
         packet.Flags |= PacketFlags.Protected;
         state.IsTunnel[state.Count++] = tunnel;
-        packet.Truncate(text + payload);
         if (tunnel)
         {
-            packet.Pull(text);
-            return StripTunnel(ref packet, state, next);
+            packet.Pull(payload);
+            return StripTunnel(engine, ref packet, state, next);
         }
 
         // Transport: the IP header and its extensions move up to the payload.
-        int header = state.EspOffset - state.UdpLength;
+        Span<byte> bytes = packet.Span;
         bytes[state.Info.ProtocolOffset] = next;
-        bytes[..header].CopyTo(bytes[(text - header)..]);
-        packet.Pull(text - header);
+        bytes[..header].CopyTo(bytes[(payload - header)..]);
+        packet.Pull(payload - header);
         if (isFollowed)
         {
             sa.Source.CopyTo(packet.Span[(state.Info.Family == IpFamily.V4 ? 12 : 8)..]);
@@ -73,7 +88,7 @@ internal static partial class InboundPath
         return drop;
     }
 
-    private static Drop StripTunnel(ref Packet packet, PacketState state, byte next)
+    private static Drop StripTunnel(IpsecEngine engine, ref Packet packet, PacketState state, byte next)
     {
         byte outer = (byte)(state.Info.TrafficClass & 3);
         if (IpInfo.TryParse(packet.Span, out state.Info) != Drop.None
@@ -85,7 +100,7 @@ internal static partial class InboundPath
         // What lies behind the inner packet hides its length (RFC 4303, 2.7).
         packet.Truncate(state.Info.TotalLength);
         byte inner = (byte)(state.Info.TrafficClass & 3);
-        int ecn = EcnRule.Leaving(outer, inner);
+        int ecn = EcnRule.Leaving(engine.Options.Ecn, outer, inner);
         if (ecn < 0)
         {
             return Drop.EcnCorrupted;

@@ -11,13 +11,26 @@ internal static unsafe partial class InboundPath
     private static Drop Window(ref Packet packet, PacketState state, Sa sa, out CryptoJob job)
     {
         job = default;
-        int text = packet.Length - state.EspOffset - Esp.HeaderLength - sa.IvLength - sa.Transform.IcvLength;
+        int text = packet.Length - state.EspOffset - sa.HeaderLength - sa.IvLength - sa.Transform.IcvLength;
         if (text < Esp.TrailerLength || text % sa.CipherInfo!.BlockLength != 0)
         {
             return Drop.EspTooShort;
         }
 
-        Drop drop = sa.Window.Check(packet.Sequence);
+        if (sa.ExtendedSequence)
+        {
+            // The half that was not sent is authenticated with the packet: a wrong guess ends as a bad ICV.
+            if (!sa.Window.TryExtend((uint)packet.Sequence, out ulong sequence))
+            {
+                return Drop.TooOld;
+            }
+
+            packet.Sequence = sequence;
+            job.ExtendedSequence = true;
+            job.SequenceHigh = (uint)(sequence >> 32);
+        }
+
+        Drop drop = sa.IsOld ? Drop.None : sa.Window.Check(packet.Sequence);
         if (drop != Drop.None)
         {
             return drop;
@@ -25,7 +38,7 @@ internal static unsafe partial class InboundPath
 
         job.Key = sa.OpeningKey!;
         job.Head = packet.Data + state.EspOffset;
-        job.HeadLength = Esp.HeaderLength;
+        job.HeadLength = sa.HeaderLength;
         job.TextLength = text;
         return Drop.None;
     }

@@ -5,6 +5,12 @@
 //             ^oldest      ^ newest      so that the newest may be filled from its start
 //
 // Check before the ICV costs nothing; only Slide, after it, changes anything.
+//
+// Of an extended sequence number (2.2.1) only the low half is sent. The high half is that which brings the number closest
+// to the window (appendix A2.2): with T the highest number and W the packets of the window,
+//
+//   window within one round (Tl >= W-1)        low >= Tl-W+1 : Th        else : Th+1, a new round
+//   window across two rounds (Tl < W-1)        low >= Tl-W+1 : Th-1      else : Th        (Tl-W+1 modulo 2^32)
 
 using Testudo.Wire;
 
@@ -17,10 +23,11 @@ public sealed class ReplayWindow
     public const int MinPackets = 32;
 
     /// <summary>The largest window.</summary>
-    public const int MaxPackets = 4096;
+    public const int MaxPackets = 65536;
 
     private readonly ulong[] _blocks;
     private readonly int _mask;
+    private long _notAscending;
 
     /// <summary>A window of so many packets, 0 for none, behind the highest number received so far.</summary>
     public ReplayWindow(int packets, ulong highest)
@@ -46,8 +53,32 @@ public sealed class ReplayWindow
     /// <summary>Packets in the window; 0 lets everything through.</summary>
     public int Packets { get; }
 
-    /// <summary>The highest number received.</summary>
+    /// <summary>The highest number received; without a window, the last one after the sender's counter has cycled.</summary>
     public ulong Highest { get; private set; }
+
+    /// <summary>Without a window: packets whose number was not above <see cref="Highest"/>, taken all the same.</summary>
+    public ulong NotAscending => (ulong)Volatile.Read(ref _notAscending);
+
+    /// <summary>
+    /// The whole of an extended number of which the low half came; false where it would lie before the first or behind the
+    /// last of all. For windows that are on: without one there is nothing to tell rounds by (RFC 4303, 3.4.3).
+    /// </summary>
+    public bool TryExtend(uint low, out ulong sequence)
+    {
+        uint top = (uint)Highest, bottom = top - (uint)Packets + 1;
+        long high = (long)(Highest >> 32);
+        if (top >= (uint)Packets - 1)
+        {
+            high += low >= bottom ? 0 : 1;
+        }
+        else
+        {
+            high -= low >= bottom ? 1 : 0;
+        }
+
+        sequence = ((ulong)high << 32) | low;
+        return high is >= 0 and <= uint.MaxValue;
+    }
 
     /// <summary>Whether a number may still come; changes nothing.</summary>
     public Drop Check(ulong sequence)
@@ -84,6 +115,12 @@ public sealed class ReplayWindow
             return drop;
         }
 
+        if (Packets == 0)
+        {
+            Count(sequence);
+            return Drop.None;
+        }
+
         if (sequence > Highest)
         {
             ulong newest = Highest >> 6;
@@ -98,6 +135,19 @@ public sealed class ReplayWindow
 
         _blocks[(int)(sequence >> 6) & _mask] |= 1UL << (int)(sequence & 63);
         return Drop.None;
+    }
+
+    // A number far below the highest is that of a counter that has begun a new round.
+    private void Count(ulong sequence)
+    {
+        if (sequence > Highest)
+        {
+            Highest = sequence;
+            return;
+        }
+
+        Volatile.Write(ref _notAscending, _notAscending + 1);
+        Highest = Highest - sequence > uint.MaxValue / 2 ? sequence : Highest;
     }
 
     private void ClearAbove(ulong highest)

@@ -13,6 +13,7 @@ public sealed class Sa
     private readonly byte[] _cipherKey;
     private readonly byte[] _integrityKey;
     private long _sequence;
+    private int _exhausted;
     private long _bytes;
     private long _packets;
     private long _firstUse;
@@ -21,6 +22,9 @@ public sealed class Sa
     private UdpPeer? _peer;
     private int _moved;
     private volatile SaState _state;
+    private ulong _hardBytes;
+    private ulong _hardPackets;
+    private int _spent;
 
     internal Sa(SaParameters parameters, Transform transform, SaKey? sealing, SaKey? opening, ulong ivMask, in Now now, SaState state)
     {
@@ -31,9 +35,13 @@ public sealed class Sa
         Mode = parameters.Mode;
         Reqid = parameters.Reqid;
         Flags = parameters.Flags;
+        ExtendedSequence = parameters.ExtendedSequence;
+        Compression = parameters.Compression;
         Encapsulation = parameters.Encapsulation;
         Soft = parameters.Soft;
         Hard = parameters.Hard;
+        _hardBytes = parameters.Hard.Bytes;
+        _hardPackets = parameters.Hard.Allocations;
         Transform = transform;
         CipherInfo = Transforms.Find(transform.Cipher);
         SealingKey = sealing;
@@ -50,7 +58,7 @@ public sealed class Sa
     /// <summary>The SPI, host order.</summary>
     public uint Spi { get; }
 
-    /// <summary>The protocol: ESP.</summary>
+    /// <summary>The protocol: ESP or IPComp.</summary>
     public IpProtocol Protocol { get; }
 
     /// <summary>The sending end.</summary>
@@ -67,6 +75,12 @@ public sealed class Sa
 
     /// <summary>KAME's flags.</summary>
     public SaFlags Flags { get; }
+
+    /// <summary>True where sequence numbers have 64 bits, of which 32 are sent (RFC 4303, 2.2.1).</summary>
+    public bool ExtendedSequence { get; }
+
+    /// <summary>IPComp's algorithm; none in ESP.</summary>
+    public Compression Compression { get; }
 
     /// <summary>The UDP ports, as they were given; null without UDP encapsulation.</summary>
     public UdpEncapsulation? Encapsulation { get; }
@@ -97,7 +111,10 @@ public sealed class Sa
     }
 
     /// <summary>True while packets may use it.</summary>
-    public bool IsUsable => _state is SaState.Mature or SaState.Dying;
+    public bool IsUsable => _state is SaState.Mature or SaState.Dying && !IsSpent;
+
+    /// <summary>True where a packet would have passed the hard limit of bytes or packets: none goes through any more.</summary>
+    internal bool IsSpent => Volatile.Read(ref _spent) != 0;
 
     /// <summary>The last sequence number sent; the upper half counts the rounds of a cyclic one.</summary>
     public ulong LastSequence => (ulong)Volatile.Read(ref _sequence);
@@ -134,6 +151,12 @@ public sealed class Sa
 
     internal int IvLength => CipherInfo!.IvLength;
 
+    /// <summary>True for ESP as RFC 1827 has it: the SPI alone, no sequence number.</summary>
+    internal bool IsOld => (Flags & SaFlags.Old) != 0;
+
+    /// <summary>Bytes from the SPI to the IV.</summary>
+    internal int HeaderLength => IsOld ? Esp.OldHeaderLength : Esp.HeaderLength;
+
     /// <summary>ESP pads to 4 bytes at least, and to the cipher's block (RFC 4303, 2.4).</summary>
     internal int PadTo => Math.Max(4, CipherInfo!.BlockLength);
 
@@ -148,6 +171,9 @@ public sealed class Sa
     {
         Soft = soft;
         Hard = hard;
+        Volatile.Write(ref _hardBytes, hard.Bytes);
+        Volatile.Write(ref _hardPackets, hard.Allocations);
+        Volatile.Write(ref _spent, 0);
         if (State == SaState.Dying && !HasPassed(soft, now))
         {
             State = SaState.Mature;
@@ -155,13 +181,47 @@ public sealed class Sa
     }
 
     /// <summary>
-    /// Takes the next sequence number (RFC 4303, 3.3.3). False when 32 bits are used up and the SA may not cycle. The
-    /// number is never given twice, whatever the threads: IVs are made of all its 64 bits.
+    /// Takes the next sequence number (RFC 4303, 3.3.3). False when 32 bits are used up and the SA may not cycle, or 64 are.
+    /// The number is never given twice, whatever the threads: IVs are made of all its 64 bits.
     /// </summary>
     internal bool TryTakeSequence(out ulong sequence)
     {
-        sequence = (ulong)Interlocked.Increment(ref _sequence);
-        return sequence <= uint.MaxValue || (Flags & SaFlags.CyclicSequence) != 0;
+        bool isLong = ExtendedSequence || IsOld || (Flags & SaFlags.CyclicSequence) != 0;
+        ulong last = isLong ? ulong.MaxValue : uint.MaxValue;
+        for (long taken = Volatile.Read(ref _sequence); (ulong)taken < last;)
+        {
+            long seen = Interlocked.CompareExchange(ref _sequence, taken + 1, taken);
+            if (seen == taken)
+            {
+                sequence = (ulong)taken + 1;
+                return true;
+            }
+
+            taken = seen;
+        }
+
+        sequence = 0;
+        Interlocked.CompareExchange(ref _exhausted, 1, 0); // said once
+        return false;
+    }
+
+    /// <summary>True once after a packet found no sequence number left.</summary>
+    internal bool TakeExhausted() => Volatile.Read(ref _exhausted) == 1 && Interlocked.Exchange(ref _exhausted, 2) == 1;
+
+    /// <summary>
+    /// False where the packet would pass the hard limit: the SA is over then, before the next look at the clock (RFC 4301,
+    /// 4.4.2.1). No byte goes beyond the limit.
+    /// </summary>
+    internal bool Admits(int bytes)
+    {
+        ulong most = Volatile.Read(ref _hardBytes), packets = Volatile.Read(ref _hardPackets);
+        if ((most == 0 || Bytes + (ulong)bytes <= most) && (packets == 0 || Packets < packets))
+        {
+            return true;
+        }
+
+        Volatile.Write(ref _spent, 1);
+        return false;
     }
 
     /// <summary>Counts a packet that went through.</summary>

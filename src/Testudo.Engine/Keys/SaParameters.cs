@@ -12,10 +12,10 @@ public readonly record struct Lifetime(uint Allocations, ulong Bytes, ulong AddS
 /// <summary>An SA to be made. Keys are copied; the caller wipes its own.</summary>
 public sealed record SaParameters
 {
-    /// <summary>The protocol: ESP.</summary>
+    /// <summary>The protocol: ESP or IPComp.</summary>
     public IpProtocol Protocol { get; init; } = IpProtocol.Esp;
 
-    /// <summary>The SPI, host order; 256 and above (RFC 4303, 2.1).</summary>
+    /// <summary>The SPI, host order; 256 and above (RFC 4303, 2.1). IPComp's CPI: 16 bits, or 2 for DEFLATE's own.</summary>
     public required uint Spi { get; init; }
 
     /// <summary>The sending end.</summary>
@@ -30,11 +30,14 @@ public sealed record SaParameters
     /// <summary>The number by which a policy asks for this very SA; 0 for none.</summary>
     public uint Reqid { get; init; }
 
-    /// <summary>The cipher.</summary>
+    /// <summary>The cipher; none in IPComp.</summary>
     public required Cipher Cipher { get; init; }
 
     /// <summary>The integrity algorithm; none beside a combined-mode cipher.</summary>
     public Integrity Integrity { get; init; }
+
+    /// <summary>IPComp's algorithm; none in ESP.</summary>
+    public Compression Compression { get; init; }
 
     /// <summary>The cipher's key, with its salt behind it.</summary>
     public ReadOnlyMemory<byte> CipherKey { get; init; }
@@ -45,8 +48,11 @@ public sealed record SaParameters
     /// <summary>Bits of ICV; 0 for the algorithm's own.</summary>
     public int IcvBits { get; init; }
 
-    /// <summary>Packets of replay window: 0 for none, else 32 to 4096.</summary>
+    /// <summary>Packets of replay window: 0 for none, else 32 to 65536.</summary>
     public int ReplayWindow { get; init; } = 64;
+
+    /// <summary>True for sequence numbers of 64 bits (RFC 4303, 2.2.1); they need a replay window.</summary>
+    public bool ExtendedSequence { get; init; }
 
     /// <summary>The last sequence number sent, or the highest received.</summary>
     public ulong LastSequence { get; init; }

@@ -16,14 +16,19 @@ public static class SaRules
     public static Refusal? Check(SaParameters sa, out Transform transform)
     {
         transform = default;
-        if (sa.Protocol != IpProtocol.Esp)
+        if (sa.Protocol is not (IpProtocol.Esp or IpProtocol.IpComp))
         {
-            return new Refusal(PfKeyError.ProtocolNotSupported, $"protocol {(byte)sa.Protocol} is not supported: only esp is");
+            return new Refusal(PfKeyError.ProtocolNotSupported, $"protocol {(byte)sa.Protocol} is not supported: esp and ipcomp are");
         }
 
-        if (CheckIndex(sa.Spi, sa.Source, sa.Destination) is { } fault)
+        if (CheckIndex(sa.Spi, sa.Source, sa.Destination, sa.Protocol) is { } fault)
         {
             return fault;
+        }
+
+        if (sa.Protocol == IpProtocol.IpComp)
+        {
+            return CheckIpComp(sa);
         }
 
         if (sa.ReplayWindow != 0 && sa.ReplayWindow is < ReplayWindow.MinPackets or > ReplayWindow.MaxPackets)
@@ -31,25 +36,59 @@ public static class SaRules
             return Invalid($"a replay window holds {ReplayWindow.MinPackets} to {ReplayWindow.MaxPackets} packets, not {sa.ReplayWindow} (0 turns it off)");
         }
 
-        if (sa.LastSequence > uint.MaxValue)
+        if (sa.LastSequence > uint.MaxValue && !sa.ExtendedSequence)
         {
-            return Invalid("a sequence number above 4294967295 needs extended sequence numbers, which are not supported");
+            return Invalid("a sequence number above 4294967295 needs extended sequence numbers (-esn)");
         }
 
-        SaFlags unknown = sa.Flags & ~(SaFlags.CyclicSequence | SaFlags.RandomPad | SaFlags.ZeroPad);
+        if (sa.ExtendedSequence && sa.ReplayWindow == 0)
+        {
+            return Invalid("extended sequence numbers need a replay window, by which the half that is not sent is told (RFC 4303, 3.4.3): add one (-r)");
+        }
+
+        SaFlags unknown = sa.Flags & ~(SaFlags.CyclicSequence | SaFlags.RandomPad | SaFlags.ZeroPad | SaFlags.Old);
         if (unknown != 0)
         {
             return Invalid($"SA flag {unknown} is not supported");
+        }
+
+        if ((sa.Flags & SaFlags.Old) != 0 && CheckOld(sa) is { } old)
+        {
+            return Invalid(old);
         }
 
         string? words = Transforms.TryMake(sa.Cipher, sa.Integrity, sa.CipherKey.Length * 8, sa.IntegrityKey.Length * 8, sa.IcvBits, out transform);
         return words is null ? null : Invalid(words);
     }
 
+    // RFC 1827 has the SPI alone before what its transforms define.
+    private static string? CheckOld(SaParameters sa) =>
+        sa.ReplayWindow != 0 || sa.ExtendedSequence || sa.LastSequence != 0
+            ? "esp-old has no sequence numbers (RFC 1827): give no replay window and no number, or use esp"
+            : sa.Encapsulation is not null
+                ? "esp-old does not go through UDP: use esp (RFC 3948)"
+                : Transforms.Find(sa.Cipher) is { IsCombined: true } cipher
+                    ? $"{cipher.Name} authenticates the sequence number, which esp-old has not: use esp"
+                    : null;
+
+    private static Refusal? CheckIpComp(SaParameters sa) =>
+        sa.Compression != Compression.Deflate
+            ? Invalid($"compression algorithm {(byte)sa.Compression} is not known here: ipcomp has deflate (2)")
+            : sa.Cipher != Cipher.None || sa.Integrity != Integrity.None || !sa.CipherKey.IsEmpty || !sa.IntegrityKey.IsEmpty
+                ? Invalid("ipcomp compresses and has no keys: put esp behind it to protect")
+                : sa.Encapsulation is not null || sa.ExtendedSequence || (sa.Flags & SaFlags.Old) != 0
+                    ? Invalid("ipcomp has no UDP encapsulation, no sequence numbers and no old format: those are for esp")
+                    : null;
+
     /// <summary>What holds for a larval SA too: its SPI and its two ends.</summary>
-    public static Refusal? CheckIndex(uint spi, in Address source, in Address destination)
+    public static Refusal? CheckIndex(uint spi, in Address source, in Address destination, IpProtocol protocol = IpProtocol.Esp)
     {
-        if (spi < MinSpi)
+        if (protocol == IpProtocol.IpComp && spi is > ushort.MaxValue or (< MinSpi and not IpComp.WellKnownDeflate))
+        {
+            return Invalid($"CPI {spi} cannot be: it is 256 to 65535, or 2 for deflate's own (RFC 3173, 3.3)");
+        }
+
+        if (protocol != IpProtocol.IpComp && spi < MinSpi)
         {
             return Invalid($"SPI {spi} is reserved: use {MinSpi} or above");
         }

@@ -6,6 +6,7 @@
 
 using System.Buffers.Binary;
 using Testudo.Crypto;
+using Testudo.Engine.Ecn;
 using Testudo.Engine.Keys;
 using Testudo.Wire;
 using Testudo.Wire.PfKey;
@@ -26,11 +27,16 @@ internal static unsafe partial class OutboundPath
             ? (byte)(state.Info.Family == IpFamily.V4 ? IpProtocol.Ipv4 : IpProtocol.Ipv6)
             : packet.Data[state.Info.TransportProtocolOffset];
         int outer = !tunnel ? header : sa.Source.Family == IpFamily.V4 ? IpInfo.V4HeaderLength : IpInfo.V6HeaderLength;
-        int before = sa.UdpLength + Esp.HeaderLength + sa.IvLength + (tunnel ? outer : 0);
+        int before = sa.UdpLength + sa.HeaderLength + sa.IvLength + (tunnel ? outer : 0);
         int behind = padding + Esp.TrailerLength + sa.Transform.IcvLength;
         if (packet.Front < before || packet.Back < behind)
         {
             return Drop.NoRoom;
+        }
+
+        if (!sa.Admits(payload))
+        {
+            return Drop.LifetimeOver;
         }
 
         if (!sa.TryTakeSequence(out ulong sequence))
@@ -44,7 +50,7 @@ internal static unsafe partial class OutboundPath
         Span<byte> bytes = packet.Span;
         if (tunnel)
         {
-            WriteTunnelHeader(engine, bytes, bytes[before..], state.Info, sa, me);
+            WriteTunnelHeader(engine, bytes, bytes[before..], state.Info, sa, sa.UdpLength > 0 ? IpProtocol.Udp : IpProtocol.Esp, me);
         }
         else
         {
@@ -67,21 +73,27 @@ internal static unsafe partial class OutboundPath
         }
 
         BinaryPrimitives.WriteUInt32BigEndian(bytes[esp..], sa.Spi);
-        BinaryPrimitives.WriteUInt32BigEndian(bytes[(esp + 4)..], (uint)sequence);
-        WriteIv(bytes.Slice(esp + Esp.HeaderLength, sa.IvLength), sequence ^ sa.IvMask);
-        int text = esp + Esp.HeaderLength + sa.IvLength;
+        if (!sa.IsOld)
+        {
+            BinaryPrimitives.WriteUInt32BigEndian(bytes[(esp + Esp.OldHeaderLength)..], (uint)sequence);
+        }
+
+        int text = esp + sa.HeaderLength + sa.IvLength;
+        WriteIv(bytes[(text - sa.IvLength)..text], sequence ^ sa.IvMask);
         Span<byte> trailer = bytes.Slice(text + payload, padding + Esp.TrailerLength);
-        WritePadding(trailer[..padding], sa.Flags);
+        WritePadding(trailer[..padding], sa.Flags, sequence ^ sa.IvMask);
         trailer[padding] = (byte)padding;
         trailer[padding + 1] = next;
 
         packet.Spi = sa.Spi;
-        packet.Sequence = sequence;
+        packet.Sequence = sa.IsOld ? 0 : sequence;
         state.OuterLength = outer;
         sa.Count(payload, now);
         job.Key = sa.SealingKey!;
         job.Head = packet.Data + esp;
-        job.HeadLength = Esp.HeaderLength;
+        job.HeadLength = sa.HeaderLength;
+        job.ExtendedSequence = sa.ExtendedSequence;
+        job.SequenceHigh = (uint)(sequence >> 32);
         job.TextLength = payload + padding + Esp.TrailerLength;
         return Drop.None;
     }
@@ -96,19 +108,34 @@ internal static unsafe partial class OutboundPath
         }
     }
 
-    // RFC 4303, 2.4: 1, 2, 3 ... unless the SA says zeros. (Random padding is given as sequential: nothing needs it.)
-    private static void WritePadding(Span<byte> padding, SaFlags flags)
+    // RFC 4303, 2.4: 1, 2, 3 ... unless the SA says zeros, or bytes without a pattern. Those hide nothing (they are as
+    // secret as the text beside them): a mixing of the packet's unique number is as good as any (SplitMix64).
+    private static void WritePadding(Span<byte> padding, SaFlags flags, ulong unique)
     {
+        if ((flags & SaFlags.RandomPad) != 0)
+        {
+            for (int i = 0; i < padding.Length; i++)
+            {
+                unique += 0x9E3779B97F4A7C15;
+                ulong mixed = (unique ^ (unique >> 30)) * 0xBF58476D1CE4E5B9;
+                padding[i] = (byte)(((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) >> 56);
+            }
+
+            return;
+        }
+
         for (int i = 0; i < padding.Length; i++)
         {
             padding[i] = (flags & SaFlags.ZeroPad) != 0 ? (byte)0 : (byte)(i + 1);
         }
     }
 
-    // RFC 4301, 5.1.2; ECN by RFC 6040, 4.1 (normal mode: copied).
-    private static void WriteTunnelHeader(IpsecEngine engine, Span<byte> outer, ReadOnlySpan<byte> inner, in IpInfo info, Sa sa, Worker me)
+    // RFC 4301, 5.1.2. The inner packet goes in as it is: its TTL was decremented by the router that the engine stands
+    // behind, if it was forwarded (5.1.2.1, note 2; KAME's ip_forward).
+    private static void WriteTunnelHeader(
+        IpsecEngine engine, Span<byte> outer, ReadOnlySpan<byte> inner, in IpInfo info, Sa sa, IpProtocol next, Worker me)
     {
-        IpProtocol next = sa.UdpLength > 0 ? IpProtocol.Udp : IpProtocol.Esp;
+        byte traffic = EcnRule.Entering(engine.Options.Ecn, info.TrafficClass);
         if (sa.Source.Family == IpFamily.V4)
         {
             bool df = engine.Options.DfBit switch
@@ -117,13 +144,13 @@ internal static unsafe partial class OutboundPath
                 DfBit.Set => true,
                 _ => info.Family == IpFamily.V6 || info.DontFragment,
             };
-            IpWrite.V4(outer, outer.Length, info.TrafficClass, me.Identification++, df, IpWrite.TunnelHopLimit, next, sa.Source, sa.SendsTo);
+            IpWrite.V4(outer, outer.Length, traffic, me.NextIdentification(), df, IpWrite.TunnelHopLimit, next, sa.Source, sa.SendsTo);
         }
         else
         {
             // KAME copies the flow label of an inner IPv6 packet, so that a flow stays one.
             uint flow = info.Family == IpFamily.V6 ? BinaryPrimitives.ReadUInt32BigEndian(inner) & 0xFFFFF : 0;
-            IpWrite.V6(outer, outer.Length, info.TrafficClass, flow, IpWrite.TunnelHopLimit, next, sa.Source, sa.SendsTo);
+            IpWrite.V6(outer, outer.Length, traffic, flow, IpWrite.TunnelHopLimit, next, sa.Source, sa.SendsTo);
         }
     }
 }

@@ -30,7 +30,7 @@ internal static partial class OutboundPath
             if (sa is null)
             {
                 policy.Want();
-                if (engine.IsRequired(request.Level))
+                if (engine.IsRequired(request))
                 {
                     return Drop.NoSa;
                 }
@@ -40,6 +40,11 @@ internal static partial class OutboundPath
 
             if (!tunnel && !isWhole)
             {
+                if (request.Protocol == IpProtocol.IpComp)
+                {
+                    continue; // a fragment is not compressed (RFC 3173, 2.1), and may go without
+                }
+
                 return Drop.FragmentInTransportMode; // RFC 4303, 3.3.4
             }
 

@@ -5,7 +5,7 @@
 //   FindSas     an SA for each request of the policy
 //   Size        does it fit with its protection; if not, its sender is told
 //   then for each request, the innermost first:
-//   Encapsulate tunnel header, UDP header, padding, sequence number, IV
+//   Encapsulate tunnel header, UDP header, padding, sequence number, IV   (IPComp: Compress, and nothing else)
 //   Protect     the provider's work, for the whole batch at once
 //   Finish      the UDP checksum over IPv6
 //
@@ -57,6 +57,13 @@ internal static partial class OutboundPath
                     continue;
                 }
 
+                if (state.Chain[state.Done].Protocol == IpProtocol.IpComp)
+                {
+                    packet.Drop = Compress(engine, ref packet, state, me, now);
+                    Advance(ref packet, state);
+                    continue;
+                }
+
                 packet.Drop = Encapsulate(engine, ref packet, state, me, now, out me.Jobs[jobs]);
                 if (packet.Drop == Drop.None)
                 {
@@ -76,11 +83,7 @@ internal static partial class OutboundPath
                 }
 
                 Finish(ref packet, state);
-                state.Done++;
-                if (state.Done < state.Count)
-                {
-                    packet.Drop = IpInfo.TryParse(packet.Span, out state.Info);
-                }
+                Advance(ref packet, state);
             }
         }
 
@@ -100,6 +103,16 @@ internal static partial class OutboundPath
             {
                 me.Count(packet.Drop);
             }
+        }
+    }
+
+    // One SA more was applied: what the next one finds is another packet.
+    private static void Advance(ref Packet packet, PacketState state)
+    {
+        state.Done++;
+        if (packet.Drop == Drop.None && state.Done < state.Count)
+        {
+            packet.Drop = IpInfo.TryParse(packet.Span, out state.Info);
         }
     }
 }

@@ -127,6 +127,9 @@ public enum SaFlags : uint
     RawCpi = 0x0080,
     RandomPad = 0x0100,
     ZeroPad = 0x0200,
+
+    /// <summary>FreeBSD's SADB_X_SAFLAGS_ESN.</summary>
+    ExtendedSequence = 0x0400,
 }
 
 /// <summary>One PF_KEY message.</summary>
@@ -365,6 +368,9 @@ public sealed record TestudoExtension : PfKeyExtension
     /// policy that does not say so, or not at all where one of them is refused.
     /// </summary>
     public bool MoreFollows { get; init; }
+
+    /// <summary>Packets received without a replay window whose number was not above the highest before them.</summary>
+    public ulong? NotAscending { get; init; }
 }
 
 /// <summary>An extension that is carried but not understood: its number in its own dialect, and all behind the four bytes of its header.</summary>

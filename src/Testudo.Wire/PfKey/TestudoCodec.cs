@@ -14,8 +14,9 @@
 //   1 text             UTF-8 without NUL        4 extended sequence   1 byte, 0 or 1
 //   2 ICV bits         u32                      5 replay packets      u32
 //   3 last sequence    u64                      6 more follows        no value
+//                                               7 not ascending      u64
 //
-// Tag 0 ends the list: it is the zeros that fill up the last word. Tags from 7 are skipped, so that later versions may
+// Tag 0 ends the list: it is the zeros that fill up the last word. Tags from 8 are skipped, so that later versions may
 // say more to an older reader; a layout that an older reader would misread gets another version.
 
 using System.Text;
@@ -35,6 +36,7 @@ internal static class TestudoCodec
         ExtendedSequence = 4,
         ReplayPackets = 5,
         MoreFollows = 6,
+        NotAscending = 7,
     }
 
     internal static TestudoExtension? Read(ReadOnlySpan<byte> e, int offset, out Fault fault)
@@ -71,7 +73,7 @@ internal static class TestudoCodec
                 return null;
             }
 
-            uint bit = tag <= Tag.MoreFollows ? 1u << (int)tag : 0;
+            uint bit = tag <= Tag.NotAscending ? 1u << (int)tag : 0;
             if ((seen & bit) != 0)
             {
                 fault = ExtensionReader.Fail(ExtensionRules.Testudo, offset, at, $"tag {(ushort)tag} is there for the second time");
@@ -88,6 +90,7 @@ internal static class TestudoCodec
                 Tag.ExtendedSequence => extension with { ExtendedSequence = value[0] != 0 },
                 Tag.ReplayPackets => extension with { ReplayPackets = BitConverter.ToUInt32(value) },
                 Tag.MoreFollows => extension with { MoreFollows = true },
+                Tag.NotAscending => extension with { NotAscending = BitConverter.ToUInt64(value) },
                 _ => extension,
             };
             at += 4 + ((length + 3) & ~3);
@@ -142,6 +145,12 @@ internal static class TestudoCodec
         {
             Begin(Tag.MoreFollows, 0, ref to);
         }
+
+        if (extension.NotAscending is { } notAscending)
+        {
+            Begin(Tag.NotAscending, 8, ref to);
+            to.U64(notAscending);
+        }
     }
 
     private static void Begin(Tag tag, int length, ref Output to)
@@ -154,7 +163,7 @@ internal static class TestudoCodec
     private static int SizeOf(Tag tag) => tag switch
     {
         Tag.IcvBits or Tag.ReplayPackets => 4,
-        Tag.LastSequence => 8,
+        Tag.LastSequence or Tag.NotAscending => 8,
         Tag.ExtendedSequence => 1,
         Tag.MoreFollows => 0,
         _ => -1,

@@ -19,8 +19,8 @@ internal sealed record Room(string Name, string Folder, string[] Knows, bool IsP
     [
         new(Wire, "src/Testudo.Wire", [], true, [],
             "bytes and their meaning need nobody: whoever reads a packet must not have to carry keys or sockets along"),
-        new(Crypto, "src/Testudo.Crypto", [], true, ["OpenSsl/LibCrypto.cs"],
-            "providers compute on spans; one that knew of packets could not be put in another's place"),
+        new(Crypto, "src/Testudo.Crypto", [], true, ["OpenSsl/LibCrypto.cs", "Compression/LibZ.cs"],
+            "providers and compressors compute on spans; one that knew of packets could not be put in another's place"),
         new(Engine, "src/Testudo.Engine", [Wire, Crypto], true, [],
             "the engine decides; sockets and hosts come to it, and so it can be run from one seed"),
         new(Control, "src/Testudo.Control", [Wire, Crypto, Engine], true, [],

@@ -1,6 +1,8 @@
 // The messages about SAs, one by one, as bytes.
 
 using Testudo.Control.PfKey;
+using Testudo.Control.Setkey;
+using Testudo.Crypto;
 using Testudo.Engine.Keys;
 using Testudo.Wire;
 using Testudo.Wire.PfKey;
@@ -45,6 +47,52 @@ public sealed class SaExchangeTests
             Esp(PfKeyType.Get, [Aes(0x1001), new Sa2Extension(IpsecMode.Transport, 0, 5), hard, soft, new LifetimeExtension(LifetimeRole.Current, 0, 0, 1_700_000_000, 0),
                 Source(), Destination(), Keys()[1], Keys()[0], new NatTTypeExtension(2), new NatTPortExtension(false, 4500), new NatTPortExtension(true, 4501)]),
             answer);
+    }
+
+    [Fact]
+    public void An_SA_of_IPComp_is_made_shown_and_deleted()
+    {
+        var sa = new SaExtension(0x1001, 0, SaState.Mature, 0, 2, SaFlags.RawCpi);
+        PfKeyMessage add = Esp(PfKeyType.Add, sa, new Sa2Extension(IpsecMode.Tunnel, 0, 5), Source(), Destination()) with { SaType = SaType.IpComp };
+        Assert.Equal((PfKeyError.None, SaType.IpComp), (_bench.AskOne(_session, add).Error, add.SaType));
+        Sa made = Assert.Single(_bench.Engine.Sad.All);
+        Assert.Equal((IpProtocol.IpComp, Compression.Deflate, IpsecMode.Tunnel), (made.Protocol, made.Compression, made.Mode));
+        PfKeyMessage shown = Assert.Single(_bench.Ask(_session, Esp(PfKeyType.Dump) with { SaType = SaType.Unspec }));
+        Assert.Equal(SaType.IpComp, shown.SaType);
+        Assert.Equal(sa, shown.Find<SaExtension>());
+        Assert.Contains("\tC: deflate", SetkeyFormat.Sa(shown, new SetkeyFormatOptions(0, TimeZoneInfo.Utc)), StringComparison.Ordinal);
+        Assert.Contains("no SAs", Refused(PfKeyError.NoEntry, Esp(PfKeyType.Dump)));
+        Assert.Equal(PfKeyError.None, _bench.AskOne(_session, Esp(PfKeyType.Delete, sa, Source(), Destination()) with { SaType = SaType.IpComp }).Error);
+        Assert.Empty(_bench.Engine.Sad.All);
+
+        Assert.Contains("CPI 65536", Refused(PfKeyError.Invalid, With(add, sa with { Spi = 65536 })));
+        Assert.Contains("CPI 3", Refused(PfKeyError.Invalid, With(add, sa with { Spi = 3 })));
+        Assert.Contains("compression algorithm 3", Refused(PfKeyError.Invalid, With(add, sa with { Encrypt = 3 })));
+        Assert.Equal(PfKeyError.None, _bench.AskOne(_session, With(add, sa with { Spi = 2 })).Error); // DEFLATE's own
+
+        // A CPI has 16 bits, whatever range is asked for.
+        for (int i = 0; i < 20; i++)
+        {
+            PfKeyMessage spi = _bench.AskOne(_session, Esp(PfKeyType.GetSpi, new SpiRangeExtension(0x100, uint.MaxValue), Source(), Destination()) with { SaType = SaType.IpComp });
+            Assert.InRange(spi.Find<SaExtension>()!.Spi, 0x100u, 0xFFFFu);
+        }
+
+        Assert.Contains(_bench.Engine.Sad.All, static larval => larval is { Protocol: IpProtocol.IpComp, State: SaState.Larval });
+    }
+
+    [Fact]
+    public void Extended_sequence_numbers_have_a_window_and_are_shown()
+    {
+        PfKeyMessage add = Add(0x1001);
+        PfKeyMessage added = _bench.AskOne(_session, add with { Extensions = [.. add.Extensions, new TestudoExtension { LastSequence = 1UL << 33, ExtendedSequence = true, ReplayPackets = 0 }] });
+        Assert.Equal((PfKeyError.None, true, 1UL << 33, 32u), (added.Error, added.Find<TestudoExtension>()!.ExtendedSequence, added.Find<TestudoExtension>()!.LastSequence, added.Find<TestudoExtension>()!.ReplayPackets));
+        Assert.Contains("window", added.Find<TestudoExtension>()!.Text);
+        Assert.True(Assert.Single(_bench.Engine.Sad.All).ExtendedSequence);
+
+        // FreeBSD's flag says the same.
+        _bench.Done(_session, With(Add(0x1002), Aes(0x1002) with { Flags = SaFlags.ExtendedSequence | SaFlags.CyclicSequence, ReplayPackets = 64 }));
+        Assert.Equal((true, SaFlags.CyclicSequence, 64), (_bench.Engine.Sad.All[1].ExtendedSequence, _bench.Engine.Sad.All[1].Flags, _bench.Engine.Sad.All[1].Window.Packets));
+        Assert.Equal(SaFlags.ExtendedSequence | SaFlags.CyclicSequence, _bench.Done(_session, Esp(PfKeyType.Get, Aes(0x1002), Source(), Destination())).Find<SaExtension>()!.Flags);
     }
 
     [Fact]
@@ -111,10 +159,10 @@ public sealed class SaExchangeTests
         Assert.Contains("mode is 3", Refused(PfKeyError.Invalid, With(Add(9000), new Sa2Extension((IpsecMode)3, 0, 0))));
         Assert.Contains("both SADB_X_EXT_NAT_T_SPORT", Refused(PfKeyError.Invalid, With(Add(9000), new NatTTypeExtension(2))));
         Assert.Contains("type 3 is not supported", Refused(PfKeyError.NotSupported, With(Add(9000), new NatTTypeExtension(3))));
-        Assert.Contains("extended sequence numbers", Refused(PfKeyError.NotSupported, With(Add(9000), new TestudoExtension { ExtendedSequence = true }), hasWords: true));
-        Assert.Contains("4096 packets, not 5000", Refused(PfKeyError.Invalid, With(Add(9000), new TestudoExtension { ReplayPackets = 5000 }), hasWords: true));
+        Assert.Contains("needs extended sequence numbers", Refused(PfKeyError.Invalid, With(Add(9000), new TestudoExtension { LastSequence = 1UL << 32 }), hasWords: true));
+        Assert.Contains("65536 packets, not 70000", Refused(PfKeyError.Invalid, With(Add(9000), new TestudoExtension { ReplayPackets = 70000 }), hasWords: true));
         Assert.Contains("AH SAs are not supported", Refused(PfKeyError.ProtocolNotSupported, Add(9000) with { SaType = SaType.Ah }));
-        Assert.Contains("IPComp SAs are not supported", Refused(PfKeyError.ProtocolNotSupported, Add(9000) with { SaType = SaType.IpComp }));
+        Assert.Contains("has no keys", Refused(PfKeyError.Invalid, With(Add(9000), Aes(9000) with { Auth = 0, Encrypt = 2 }) with { SaType = SaType.IpComp }));
         Assert.Contains("names the SA type", Refused(PfKeyError.Invalid, Add(9000) with { SaType = SaType.Unspec }));
         Assert.Contains("no IPsec protocol", Refused(PfKeyError.NotSupported, Add(9000) with { SaType = SaType.Mip }));
         Assert.Contains("is no SA type", Refused(PfKeyError.Invalid, Add(9000) with { SaType = (SaType)10 }));

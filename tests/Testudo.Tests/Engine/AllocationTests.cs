@@ -27,7 +27,7 @@ public sealed class AllocationTests
         foreach ((Host host, PolicyDirection direction) in ((Host, PolicyDirection)[])[(a, PolicyDirection.Out), (b, PolicyDirection.In)])
         {
             Suite suite = gcm ? Suite.Gcm128 : Suite.Cbc128;
-            host.Add(Make.Sa(0x1000, tunnel ? A6 : A, tunnel ? B6 : B, tunnel ? IpsecMode.Tunnel : IpsecMode.Transport, suite, udp: true));
+            host.Add(Make.Sa(0x1000, tunnel ? A6 : A, tunnel ? B6 : B, tunnel ? IpsecMode.Tunnel : IpsecMode.Transport, suite, udp: true) with { ExtendedSequence = tunnel, Flags = tunnel ? SaFlags.RandomPad : SaFlags.None });
             host.Add(Make.Policy(direction, A, B, tunnel ? Make.Tunnel(A6, B6) : Make.Transport()));
         }
 

@@ -3,6 +3,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Testudo.Engine;
+using Testudo.Engine.Keys;
 using Testudo.Engine.Policies;
 using Testudo.Tests.Checker;
 using Testudo.Wire;
@@ -38,6 +39,7 @@ public sealed class DropTests
         [Drop.TooLong] = () => Out(Build.Ipv4(A, B).Udp(7, 9, new byte[65500])),
         [Drop.NoRoom] = NoRoom,
         [Drop.SequenceOverflow] = () => Run(Peer(h => h.Add(Make.Sa(0x3000, A, B, suite: Suite.Null) with { LastSequence = uint.MaxValue })), true, s_clear),
+        [Drop.LifetimeOver] = () => Run(Peer(h => h.Add(Make.Sa(0x3000, A, B, suite: Suite.Null) with { Hard = new Lifetime(0, 11, 0, 0) })), true, s_clear),
         [Drop.NeedsNoProtection] = () => Run(Peer(new EngineOptions { CarriesClear = false }), true, Build.Ipv4("10.8.0.1", B).Udp(7, 9)),
         [Drop.CryptoFailed] = CryptoFailed,
         [Drop.UnknownSpi] = () => In(Ip(Esp(s_udp, 17, spi: 0x999))),
@@ -49,6 +51,8 @@ public sealed class DropTests
         [Drop.BadIcv] = () => In(Ip([.. Esp(s_udp, 17)[..^1], 0])),
         [Drop.BadPadding] = () => In(Ip(Esp(s_udp, 17, padding: [1, 3]))),
         [Drop.DummyPacket] = () => In(Ip(Esp(s_udp, 59))),
+        [Drop.BadCompression] = () => Run(Peer(IpComp), false, Build.Ipv4(A, B).Payload(IpProtocol.IpComp, [17, 0, 0, 2, 0xFF, 0xFF, 0xFF])),
+        [Drop.DecompressedTooLong] = () => Run(Peer(IpComp), false, Build.Ipv4(A, B).Payload(IpProtocol.IpComp, [17, 0, 0, 2, .. IpCompTests.Deflate(new byte[100_000])])),
         [Drop.ModeMismatch] = () => Run(Peer(h => h.Add(Make.Sa(0x3000, A, B, IpsecMode.Tunnel, Suite.Null))), false, Ip(Esp(s_udp, 17, spi: 0x3000))),
         [Drop.InnerInvalid] = () => Tunnel(Esp(Build.Ipv6(A6, B6).Udp(7, 9), 4, spi: 0x3000)),
         [Drop.InnerSourceIsOurs] = () => Tunnel(Esp(Build.Ipv4("127.0.0.1", B).Udp(7, 9), 4, spi: 0x3000)),
@@ -126,6 +130,8 @@ public sealed class DropTests
 
     private static (Host Host, Outcome Outcome) Tunnel(byte[] esp) =>
         Run(Peer(h => h.Add(Make.Sa(0x3000, A, B, IpsecMode.Tunnel, Suite.Null))), false, Ip(esp));
+
+    private static void IpComp(Host host) => host.Add(IpCompTests.Sa(2, A, B));
 
     private static (Host Host, Outcome Outcome) Timeout()
     {

@@ -51,13 +51,15 @@ public sealed class GoldenTests
 
     private static byte[] Ip(byte[] ethernet) => ethernet[14..];
 
-    private static SaParameters Parameters(GoldenSa sa) => new()
+    internal static SaParameters Parameters(GoldenSa sa) => new()
     {
         Spi = sa.Spi,
         Source = Address.Parse(sa.Source),
         Destination = Address.Parse(sa.Destination),
         Mode = sa.Mode == "tunnel" ? IpsecMode.Tunnel : IpsecMode.Transport,
-        Cipher = sa.Cipher switch { "aes-gcm-16" => Cipher.AesGcm16, "aes-cbc" => Cipher.AesCbc, _ => Cipher.Null },
+        Protocol = sa.Protocol == "ipcomp" ? IpProtocol.IpComp : IpProtocol.Esp,
+        Compression = sa.Cipher == "deflate" ? Compression.Deflate : Compression.None,
+        Cipher = sa.Cipher switch { "deflate" => Cipher.None, "aes-gcm-16" => Cipher.AesGcm16, "aes-cbc" => Cipher.AesCbc, _ => Cipher.Null },
         Integrity = sa.Auth switch
         {
             "hmac-sha1" => Integrity.HmacSha1,
@@ -69,6 +71,7 @@ public sealed class GoldenTests
         CipherKey = sa.CipherKey,
         IntegrityKey = sa.AuthKey,
         IcvBits = sa.IcvBits,
+        ExtendedSequence = sa.Esn,
         LastSequence = sa.LastSequence,
         Flags = sa.Padding == "zero-pad" ? SaFlags.ZeroPad : SaFlags.None,
         Encapsulation = sa.Encapsulation is { } udp ? new UdpEncapsulation(udp.SourcePort, udp.DestinationPort)

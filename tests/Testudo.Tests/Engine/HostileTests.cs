@@ -92,7 +92,7 @@ public sealed unsafe class HostileTests
         [
             Drop.None, Drop.PacketTooShort, Drop.UnknownIpVersion, Drop.BadHeaderLength, Drop.BadExtensionHeader, Drop.BadFragment, Drop.UnknownSpi, Drop.EspTooShort,
             Drop.BadIcv, Drop.Replayed, Drop.WrongEncapsulation, Drop.ClearButRequired, Drop.FragmentInTransportMode, Drop.NeedsNoProtection, Drop.TunnelPolicyMissing,
-            Drop.HistoryMismatch, Drop.TooBig, Drop.InnerSourceIsOurs,
+            Drop.HistoryMismatch, Drop.TooBig, Drop.InnerSourceIsOurs, Drop.BadCompression,
         ];
         Assert.Equal([], wanted.Except(seen));
     }
@@ -142,13 +142,16 @@ public sealed unsafe class HostileTests
         Host host = sender ? new Host(options, A, A6) : new Host(options, B, B6);
         PolicyDirection direction = sender ? PolicyDirection.Out : PolicyDirection.In;
         host.Add(Make.Sa(0x1000, A, B));
-        host.Add(Make.Sa(0x1001, A6, B6, IpsecMode.Transport, Suite.Cbc128, udp: true));
+        host.Add(Make.Sa(0x1001, A6, B6, IpsecMode.Transport, Suite.Cbc128, udp: true) with { ExtendedSequence = true });
         host.Add(Make.Sa(0x1002, A6, B6, IpsecMode.Tunnel, Suite.Null));
         host.Add(Make.Sa(0x1003, A, B, IpsecMode.Tunnel, Suite.Gcm128, udp: true));
+        host.Add(IpCompTests.Sa(0x1004, A, B, IpsecMode.Tunnel));
         host.Add(Make.Policy(direction, A, B));
         host.Add(Make.Policy(direction, A6, B6));
         host.Add(Make.Policy(direction, "10.1.1.0/24", "10.2.0.0/16", Make.Tunnel(A6, B6)));
         host.Add(Make.Policy(direction, "10.1.2.0/24", "10.2.0.0/16", Make.Tunnel(A, B), Make.Transport(), Make.Tunnel(A6, B6)));
+        host.Add(Make.Policy(direction, "10.1.4.0/24", "10.2.0.0/16", Make.Tunnel(A, B) with { Protocol = IpProtocol.IpComp }, Make.Transport()));
+        host.Add(Make.Policy(direction, "10.1.5.0/24", "10.2.0.0/16", Make.Tunnel(A, B) with { Protocol = IpProtocol.IpComp }));
         if (sender)
         {
             // What B does not let in: no policy, and its own address as source.
@@ -175,6 +178,9 @@ public sealed unsafe class HostileTests
         Build.Ipv4("10.1.1.1", B).Udp(4500, 4500, Build.Pattern(30, 1)),
         Build.Ipv4("10.1.1.2", "10.2.3.4").IcmpEcho(1, 2, Build.Pattern(1290)),
         Build.Ipv4("10.1.2.1", B).Tcp(7, 9, Build.Pattern(200)),
+        Build.Ipv4("10.1.4.1", B).Tcp(7, 9, new byte[400]),
+        Build.Ipv4("10.1.5.1", B).Tcp(7, 9, new byte[400]),
+        Build.Ipv4("10.1.5.1", B).Tcp(7, 9, Build.Pattern(40)),
         Build.Ipv4("10.1.1.1", B).Payload(IpProtocol.Ipv4, Build.Ipv4(A, B).Udp(1, 2)),
         Build.Ipv4(B, A).Udp(7, 9, Build.Pattern(40)),
         Build.Ipv4("10.1.1.1", "10.2.0.1").Payload(IpProtocol.Esp, Build.Pattern(60)),

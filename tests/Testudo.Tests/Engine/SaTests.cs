@@ -286,9 +286,15 @@ public sealed class SaTests
         using Host a = Sender();
         Sa sa = a.Add(Make.Sa(0x1000, A, B) with { LastSequence = uint.MaxValue - 1 });
         Check.Packet(a.Out(s_packet).Single).Ipv4().Esp(0x1000, uint.MaxValue);
+        Assert.Empty(a.Engine.Tick(a.Now));
         Assert.Equal(Drop.SequenceOverflow, a.Out(s_packet).Drop);
         Assert.Equal(Drop.SequenceOverflow, a.Out(s_packet).Drop);
         Assert.Equal(1ul, sa.Packets);
+        Assert.Equal(uint.MaxValue, sa.LastSequence);
+        EngineEvent said = Assert.Single(a.Engine.Tick(a.Now));
+        Assert.Equal((EngineEventKind.SaSequenceExhausted, sa), (said.Kind, said.Sa));
+        Assert.Equal(Drop.SequenceOverflow, a.Out(s_packet).Drop);
+        Assert.Empty(a.Engine.Tick(a.Now)); // said once
     }
 
     [Fact]
@@ -303,6 +309,10 @@ public sealed class SaTests
         Assert.Equal(5, sent.Count);
         Assert.Equal(5, sent.Select(static p => Convert.ToHexString(p.AsSpan(28, 8))).Distinct().Count()); // IVs
         Assert.Equal(5, b.In(sent).Passed.Count);
+        ReplayWindow window = b.Engine.Sad.All[0].Window;
+        Assert.Equal((1ul, 2ul), (window.NotAscending, window.Highest)); // 0 after the last number; then 1, 2
+        Assert.Equal(5, b.In(sent).Passed.Count);
+        Assert.True(window.NotAscending > 1);
     }
 
     [Fact]
@@ -339,11 +349,12 @@ public sealed class SaTests
         foreach ((SaParameters bad, string word) in ((SaParameters, string)[])
         [
             (good with { Spi = 255 }, "reserved"),
-            (good with { Protocol = IpProtocol.Ah }, "only esp"),
+            (good with { Protocol = IpProtocol.Ah }, "esp and ipcomp are"),
             (good with { Source = Address.Parse("fd00::1") }, "one family"),
             (good with { Destination = Address.Parse("224.0.0.1") }, "cannot end"),
             (good with { ReplayWindow = 31 }, "replay window"),
-            (good with { ReplayWindow = 4097 }, "replay window"),
+            (good with { ReplayWindow = 65537 }, "replay window"),
+            (good with { ReplayWindow = 0, ExtendedSequence = true }, "replay window"),
             (good with { LastSequence = 1L << 32 }, "extended"),
             (good with { Flags = SaFlags.Derivation }, "flag"),
             (good with { CipherKey = new byte[19] }, "key of"),

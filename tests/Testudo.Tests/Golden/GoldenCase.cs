@@ -72,7 +72,7 @@ internal sealed record GoldenSa
         _ = Encapsulation is { } udp
             ? text.Append(CultureInfo.InvariantCulture, $"{Source}[{udp.SourcePort}] {Destination}[{udp.DestinationPort}] esp-udp{(udp.Type == "espinudp-nonike" ? "-nonike" : "")}")
             : text.Append(CultureInfo.InvariantCulture, $"{Source} {Destination} {Protocol}");
-        text.Append(CultureInfo.InvariantCulture, $" 0x{Spi:x} -m {Mode}");
+        text.Append(CultureInfo.InvariantCulture, $" 0x{Spi:x} -m {(Protocol == "ipcomp" ? "any" : Mode)}"); // CPIs are few: two of the cases share one
         if (RequestId != 0)
         {
             text.Append(CultureInfo.InvariantCulture, $" -u {RequestId}");
@@ -103,8 +103,8 @@ internal sealed record GoldenSa
     /// <summary>Null where today's Testudo opens this SA's packets; otherwise why not, in a few words.</summary>
     public string? Unsupported() => this switch
     {
+        { Protocol: "ipcomp", Cipher: "deflate" } => null,
         { Protocol: not "esp" } => $"no {Protocol}",
-        { Esn: true } => "no extended sequence numbers",
         { Cipher: "aes-gcm-16", IcvBits: 128 } => null,
         { Cipher: not ("aes-cbc" or "null") } => $"no {Cipher}",
         { Auth: "hmac-sha1" or "hmac-sha2-256" or "hmac-sha2-384" or "hmac-sha2-512" } => null,
@@ -125,7 +125,8 @@ internal sealed record GoldenSa
 /// <param name="Frames">Frame numbers, the first is 1.</param>
 /// <param name="Sha256">Of the plain IP packet; null where the data's makers could not open it either.</param>
 /// <param name="Plain">The plain IP packet itself, where the data has it (Linux).</param>
-internal sealed record GoldenPacket(int[] Frames, byte[]? Sha256, byte[]? Plain);
+/// <param name="Listed">SHA-256 of what the data lists, where that is not the plain packet yet.</param>
+internal sealed record GoldenPacket(int[] Frames, byte[]? Sha256, byte[]? Plain, byte[]? Listed = null);
 
 /// <summary>A capture, or the part of one, that was made under one set of SAs.</summary>
 /// <param name="Name">linux/... or netbsd/...</param>

@@ -29,7 +29,7 @@ public sealed class OpenGoldenTests(ITestOutputHelper output)
         using var scratch = new Scratch();
         GoldenCase[] cases = [.. s_supported.Where(one => one.Capture == Repository.Vectors(capture))];
         IReadOnlyList<GoldenFrame> frames = GoldenCapture.Read(cases[0].Capture).Frames;
-        string[] keys = [.. cases.SelectMany((one, i) => (string[])["-f", scratch.Write($"keys{i}.conf", one.ToSetkey())])];
+        string[] keys = ["-f", scratch.Write("keys.conf", string.Join('\n', cases.SelectMany(static one => one.ToSetkey().Split('\n')).Distinct()))];
         (long Time, string Sha256)[] expected = [.. cases.SelectMany(static one => one.Packets)
             .Where(static packet => packet.Sha256 is not null)
             .OrderBy(static packet => packet.Frames.Max())

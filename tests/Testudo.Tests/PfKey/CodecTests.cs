@@ -89,9 +89,9 @@ public sealed class CodecTests
     [Fact]
     public void The_private_extension_has_these_bytes()
     {
-        const string Hex = "02090000 0900 0000 00000000 00000000 07007574 01000000 0100 0300 61c3a900 0200 0400 60000000 "
-            + "0300 0800 efcdab8967452301 0400 0100 01000000 0500 0400 00100000 0600 0000";
-        var extension = new TestudoExtension { Text = "aé", IcvBits = 96, LastSequence = 0x0123456789ABCDEF, ExtendedSequence = true, ReplayPackets = 4096, MoreFollows = true };
+        const string Hex = "02090000 0b00 0000 00000000 00000000 09007574 01000000 0100 0300 61c3a900 0200 0400 60000000 "
+            + "0300 0800 efcdab8967452301 0400 0100 01000000 0500 0400 00100000 0600 0000 0700 0800 2a00000000000000 00000000";
+        var extension = new TestudoExtension { Text = "aé", IcvBits = 96, LastSequence = 0x0123456789ABCDEF, ExtendedSequence = true, ReplayPackets = 4096, MoreFollows = true, NotAscending = 42 };
         PfKeyMessage message = new(PfKeyType.Flush) { Extensions = [extension] };
         foreach (Dialect dialect in (Dialect[])[Dialect.Linux, Dialect.NetBsd, Dialect.FreeBsd, Dialect.Kame])
         {
@@ -101,7 +101,7 @@ public sealed class CodecTests
 
         // An empty one is its header; a tag of a later version is skipped.
         Assert.Equal(24, Codec.Measure(Dialect.Linux, message with { Extensions = [new TestudoExtension()] }));
-        byte[] later = Convert.FromHexString("02090000040000000000000000000000" + "0200757401000000" + "0700020041420000");
+        byte[] later = Convert.FromHexString("02090000040000000000000000000000" + "0200757401000000" + "0800020041420000");
         Assert.Equal(new TestudoExtension(), Codec.Read(Dialect.Linux, later, out _)!.Find<TestudoExtension>());
     }
 

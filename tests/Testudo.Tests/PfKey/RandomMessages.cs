@@ -74,6 +74,7 @@ internal sealed class RandomMessages(Dialect dialect, int seed)
             ExtendedSequence = _random.Next(3) switch { 0 => null, 1 => true, _ => false },
             ReplayPackets = _random.Next(2) == 0 ? null : U32(),
             MoreFollows = _random.Next(2) == 0,
+            NotAscending = _random.Next(2) == 0 ? null : (ulong)_random.NextInt64(),
         },
         _ => new OpaqueExtension(rule.Number, Bytes(rule.Size - 4 + (rule.Fixed ? 0 : 8 * _random.Next(4)))),
     };
