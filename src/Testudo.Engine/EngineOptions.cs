@@ -26,6 +26,18 @@ public sealed record EngineOptions
     /// <summary>The outer DF bit of IPv4 tunnels.</summary>
     public DfBit DfBit { get; init; } = DfBit.Clear;
 
+    /// <summary>
+    /// True where the TOS byte of IPv4 counts as zero for AH's ICV, since routers change it (net.inet.ipsec.ah_cleartos;
+    /// RFC 4302, 3.3.3.1.1). Both ends must agree.
+    /// </summary>
+    public bool AhClearTos { get; init; } = true;
+
+    /// <summary>
+    /// The bits of IPv4's flags and fragment offset that AH's ICV covers (net.inet.ipsec.ah_offsetmask); 0x4000 is DF. Both
+    /// ends must agree.
+    /// </summary>
+    public ushort AhOffsetMask { get; init; }
+
     /// <summary>What level <c>default</c> means: use or require (net.inet.ipsec.esp_trans_deflev and its kin).</summary>
     public PolicyLevel DefaultLevel { get; init; } = PolicyLevel.Use;
 

@@ -91,7 +91,7 @@ public sealed class KeyServer(IpsecEngine engine, FillRandom fillRandom, CommitG
             }
 
             LifetimeRole passed = happened.Kind == EngineEventKind.SaSoftExpired ? LifetimeRole.Soft : LifetimeRole.Hard;
-            var message = new PfKeyMessage(PfKeyType.Expire, SaType.Esp) { Extensions = SaWriter.Expire(sa, passed) };
+            var message = new PfKeyMessage(PfKeyType.Expire, SaTypes.TypeOf(sa.Protocol)) { Extensions = SaWriter.Expire(sa, passed) };
             foreach (KeySession session in _sessions)
             {
                 if (session.IsRegistered)

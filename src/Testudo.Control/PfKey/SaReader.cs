@@ -69,6 +69,7 @@ internal static class SaReader
         Sa2Extension? sa2 = message.Find<Sa2Extension>();
         parameters = new SaParameters
         {
+            Protocol = ProtocolOf(message.SaType),
             Spi = sa.Spi,
             Source = source,
             Destination = destination,

@@ -37,7 +37,7 @@ internal sealed class SaRequests(IpsecEngine engine, FillRandom fillRandom)
         for (ulong i = 0; i < Math.Min(count, Tries); i++)
         {
             uint spi = min + (uint)((count <= Tries ? start + i : Random()) % count);
-            if (engine.AddLarval(spi, IpProtocol.Esp, source, destination, sa2?.Mode ?? IpsecMode.Any, sa2?.Reqid ?? 0, now) is not null)
+            if (engine.AddLarval(spi, ProtocolOf(message.SaType), source, destination, sa2?.Mode ?? IpsecMode.Any, sa2?.Reqid ?? 0, now) is not null)
             {
                 return new Answer(
                     Audience.Sender,
@@ -158,7 +158,7 @@ internal sealed class SaRequests(IpsecEngine engine, FillRandom fillRandom)
         for (int i = 0; i < sas.Length; i++)
         {
             Sa sa = sas[i].State == SaState.Dead ? engine.Sad.Find(sas[i].Spi, sas[i].Protocol, sas[i].Destination) ?? sas[i] : sas[i];
-            yield return new PfKeyMessage(PfKeyType.Dump, SaType.Esp)
+            yield return new PfKeyMessage(PfKeyType.Dump, TypeOf(sa.Protocol))
             {
                 Sequence = (uint)(sas.Length - 1 - i),
                 Pid = request.Pid,

@@ -26,7 +26,7 @@ internal static class SaTypes
                 {
                     SaType.Unspec or SaType.Ah or SaType.Esp or SaType.IpComp or SaType.TcpSignature => null,
                     SaType.Rsvp or SaType.OspfV2 or SaType.RipV2 or SaType.Mip => new Refusal(
-                        PfKeyError.NotSupported, $"SA type {(byte)message.SaType} has no IPsec protocol: use esp (3)"),
+                        PfKeyError.NotSupported, $"SA type {(byte)message.SaType} has no IPsec protocol: use esp (3) or ah (2)"),
                     _ => Invalid($"sadb_msg_satype is {(byte)message.SaType}, which is no SA type"),
                 };
             default:
@@ -43,11 +43,13 @@ internal static class SaTypes
         _ => IpProtocol.Esp,
     };
 
+    /// <summary>The SA type of a protocol.</summary>
+    internal static SaType TypeOf(IpProtocol protocol) => protocol == IpProtocol.Ah ? SaType.Ah : SaType.Esp;
+
     /// <summary>Null, or why SAs of this type cannot be made today.</summary>
     internal static Refusal? CheckMade(SaType saType) => saType switch
     {
-        SaType.Esp => null,
-        SaType.Ah => Unsupported("AH"),
+        SaType.Esp or SaType.Ah => null,
         SaType.IpComp => Unsupported("IPComp"),
         _ => Unsupported("TCP-MD5"),
     };
@@ -58,5 +60,5 @@ internal static class SaTypes
 
     internal static Refusal Invalid(string sentence) => new(PfKeyError.Invalid, sentence);
 
-    private static Refusal Unsupported(string name) => new(PfKeyError.ProtocolNotSupported, $"{name} SAs are not supported yet: only esp is");
+    private static Refusal Unsupported(string name) => new(PfKeyError.ProtocolNotSupported, $"{name} SAs are not supported yet: esp and ah are");
 }

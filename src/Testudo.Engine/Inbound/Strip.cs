@@ -30,6 +30,17 @@ internal static partial class InboundPath
             return Drop.DummyPacket; // RFC 4303, 2.6
         }
 
+        packet.Truncate(text + payload);
+        return Uncover(engine, ref packet, state, state.EspOffset - state.UdpLength, text, next);
+    }
+
+    /// <summary>
+    /// Takes away what stands before the payload: in tunnel mode all of it, in transport mode all but
+    /// <paramref name="header"/> bytes of IP header.
+    /// </summary>
+    private static Drop Uncover(IpsecEngine engine, ref Packet packet, PacketState state, int header, int payload, byte next)
+    {
+        Sa sa = state.Chain[state.Count];
         bool tunnel = sa.Mode != IpsecMode.Transport && next is (byte)IpProtocol.Ipv4 or (byte)IpProtocol.Ipv6;
         if (!tunnel && sa.Mode == IpsecMode.Tunnel)
         {
@@ -46,18 +57,17 @@ internal static partial class InboundPath
 
         packet.Flags |= PacketFlags.Protected;
         state.IsTunnel[state.Count++] = tunnel;
-        packet.Truncate(text + payload);
         if (tunnel)
         {
-            packet.Pull(text);
+            packet.Pull(payload);
             return StripTunnel(ref packet, state, next);
         }
 
         // Transport: the IP header and its extensions move up to the payload.
-        int header = state.EspOffset - state.UdpLength;
+        Span<byte> bytes = packet.Span;
         bytes[state.Info.ProtocolOffset] = next;
-        bytes[..header].CopyTo(bytes[(text - header)..]);
-        packet.Pull(text - header);
+        bytes[..header].CopyTo(bytes[(payload - header)..]);
+        packet.Pull(payload - header);
         if (isFollowed)
         {
             sa.Source.CopyTo(packet.Span[(state.Info.Family == IpFamily.V4 ? 12 : 8)..]);

@@ -21,6 +21,7 @@ public sealed class Sa
     private UdpPeer? _peer;
     private int _moved;
     private volatile SaState _state;
+    private Worker? _claimant;
 
     internal Sa(SaParameters parameters, Transform transform, SaKey? sealing, SaKey? opening, ulong ivMask, in Now now, SaState state)
     {
@@ -50,7 +51,7 @@ public sealed class Sa
     /// <summary>The SPI, host order.</summary>
     public uint Spi { get; }
 
-    /// <summary>The protocol: ESP.</summary>
+    /// <summary>The protocol: ESP or AH.</summary>
     public IpProtocol Protocol { get; }
 
     /// <summary>The sending end.</summary>
@@ -129,7 +130,14 @@ public sealed class Sa
 
     internal SaKey? OpeningKey { get; }
 
-    internal int IvLength => CipherInfo!.IvLength;
+    /// <summary>Who receives by this SA now; null for nobody.</summary>
+    internal Worker? Claimant => Volatile.Read(ref _claimant);
+
+    internal bool TrySetClaimant(Worker worker) => Interlocked.CompareExchange(ref _claimant, worker, null) is null;
+
+    internal void ClearClaimant() => Volatile.Write(ref _claimant, null);
+
+    internal int IvLength => CipherInfo?.IvLength ?? 0;
 
     /// <summary>ESP pads to 4 bytes at least, and to the cipher's block (RFC 4303, 2.4).</summary>
     internal int PadTo => Math.Max(4, CipherInfo!.BlockLength);

@@ -16,9 +16,9 @@ public static class SaRules
     public static Refusal? Check(SaParameters sa, out Transform transform)
     {
         transform = default;
-        if (sa.Protocol != IpProtocol.Esp)
+        if (sa.Protocol is not (IpProtocol.Esp or IpProtocol.Ah))
         {
-            return new Refusal(PfKeyError.ProtocolNotSupported, $"protocol {(byte)sa.Protocol} is not supported: only esp is");
+            return new Refusal(PfKeyError.ProtocolNotSupported, $"protocol {(byte)sa.Protocol} is not supported: esp and ah are");
         }
 
         if (CheckIndex(sa.Spi, sa.Source, sa.Destination) is { } fault)
@@ -36,13 +36,41 @@ public static class SaRules
             return Invalid("a sequence number above 4294967295 needs extended sequence numbers, which are not supported");
         }
 
-        SaFlags unknown = sa.Flags & ~(SaFlags.CyclicSequence | SaFlags.RandomPad | SaFlags.ZeroPad);
+        SaFlags known = SaFlags.CyclicSequence | SaFlags.RandomPad | SaFlags.ZeroPad;
+        SaFlags unknown = sa.Flags & ~(sa.Protocol == IpProtocol.Ah ? known | SaFlags.Old | SaFlags.AlignTo8 : known);
         if (unknown != 0)
         {
             return Invalid($"SA flag {unknown} is not supported");
         }
 
+        if (sa.Protocol == IpProtocol.Ah)
+        {
+            return CheckAh(sa, out transform);
+        }
+
         string? words = Transforms.TryMake(sa.Cipher, sa.Integrity, sa.CipherKey.Length * 8, sa.IntegrityKey.Length * 8, sa.IcvBits, out transform);
+        return words is null ? null : Invalid(words);
+    }
+
+    private static Refusal? CheckAh(SaParameters sa, out Transform transform)
+    {
+        transform = default;
+        if (sa.Cipher != Cipher.None || !sa.CipherKey.IsEmpty)
+        {
+            return Invalid("ah does not encrypt: give no cipher and no cipher key, or use esp");
+        }
+
+        if (sa.Encapsulation is not null)
+        {
+            return Invalid("ah does not pass NATs: UDP encapsulation is for esp (RFC 3948)");
+        }
+
+        if ((sa.Flags & SaFlags.Old) != 0 && sa.ReplayWindow != 0)
+        {
+            return Invalid("ah in the old format has no sequence numbers: its replay window is 0 (RFC 1826)");
+        }
+
+        string? words = Transforms.TryMakeAh(sa.Integrity, sa.IntegrityKey.Length * 8, sa.IcvBits, out transform);
         return words is null ? null : Invalid(words);
     }
 

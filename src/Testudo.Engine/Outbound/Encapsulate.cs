@@ -107,7 +107,7 @@ internal static unsafe partial class OutboundPath
     // RFC 4301, 5.1.2; ECN by RFC 6040, 4.1 (normal mode: copied).
     private static void WriteTunnelHeader(IpsecEngine engine, Span<byte> outer, ReadOnlySpan<byte> inner, in IpInfo info, Sa sa, Worker me)
     {
-        IpProtocol next = sa.UdpLength > 0 ? IpProtocol.Udp : IpProtocol.Esp;
+        IpProtocol next = sa.UdpLength > 0 ? IpProtocol.Udp : sa.Protocol;
         if (sa.Source.Family == IpFamily.V4)
         {
             bool df = engine.Options.DfBit switch
@@ -116,7 +116,7 @@ internal static unsafe partial class OutboundPath
                 DfBit.Set => true,
                 _ => info.Family == IpFamily.V6 || info.DontFragment,
             };
-            IpWrite.V4(outer, outer.Length, info.TrafficClass, me.Identification++, df, IpWrite.TunnelHopLimit, next, sa.Source, sa.SendsTo);
+            IpWrite.V4(outer, outer.Length, info.TrafficClass, me.NextIdentification(), df, IpWrite.TunnelHopLimit, next, sa.Source, sa.SendsTo);
         }
         else
         {

@@ -7,10 +7,14 @@ namespace Testudo.Engine.Outbound;
 
 internal static partial class OutboundPath
 {
-    private static void Finish(ref Packet packet, PacketState state)
+    private static void Finish(ref Packet packet, PacketState state, Worker me, int index)
     {
         Sa sa = state.Chain[state.Done];
-        if (sa.UdpLength > 0)
+        if (sa.Protocol == IpProtocol.Ah)
+        {
+            AuthenticateFinish(ref packet, state, me, index);
+        }
+        else if (sa.UdpLength > 0)
         {
             UdpWrite.Checksum(packet.Span, state.OuterLength);
         }

@@ -56,7 +56,7 @@ internal static class Keepalive
         Address to = sa.SendsTo;
         if (v4)
         {
-            IpWrite.V4(bytes, length, 0, me.Identification++, dontFragment: false, IpWrite.TunnelHopLimit, IpProtocol.Udp, sa.Source, to);
+            IpWrite.V4(bytes, length, 0, me.NextIdentification(), dontFragment: false, IpWrite.TunnelHopLimit, IpProtocol.Udp, sa.Source, to);
         }
         else
         {

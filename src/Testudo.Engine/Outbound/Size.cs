@@ -73,14 +73,17 @@ internal static partial class OutboundPath
             {
                 header = sa.Source.Family == IpFamily.V4 ? IpInfo.V4HeaderLength : IpInfo.V6HeaderLength;
                 destination = sa.SendsTo;
-                length = header + Esp.Length(sa, length);
+                length = header + Transformed(sa, length);
             }
             else
             {
-                length = header + Esp.Length(sa, length - header);
+                length = header + Transformed(sa, length - header);
             }
         }
 
         return length;
     }
+
+    private static int Transformed(Sa sa, int payload) =>
+        sa.Protocol == IpProtocol.Ah ? Ah.Length(sa) + payload : Esp.Length(sa, payload);
 }

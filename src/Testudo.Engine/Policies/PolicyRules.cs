@@ -65,9 +65,9 @@ public static class PolicyRules
 
     private static Refusal? Check(PolicyRequest request)
     {
-        if (request.Protocol != IpProtocol.Esp)
+        if (request.Protocol is not (IpProtocol.Esp or IpProtocol.Ah))
         {
-            return new Refusal(PfKeyError.ProtocolNotSupported, $"a request for protocol {(byte)request.Protocol} is not supported: only esp is");
+            return new Refusal(PfKeyError.ProtocolNotSupported, $"a request for protocol {(byte)request.Protocol} is not supported: esp and ah are");
         }
 
         if (request.Level == PolicyLevel.Unique && request.Reqid == 0)

@@ -127,6 +127,9 @@ public enum SaFlags : uint
     RawCpi = 0x0080,
     RandomPad = 0x0100,
     ZeroPad = 0x0200,
+
+    /// <summary>Testudo's own: AH over IPv4 is sent padded to 8 bytes, as Linux has it, not to 4 as RFC 4302 has it.</summary>
+    AlignTo8 = 0x0010_0000,
 }
 
 /// <summary>One PF_KEY message.</summary>

@@ -113,7 +113,7 @@ public sealed class SaExchangeTests
         Assert.Contains("type 3 is not supported", Refused(PfKeyError.NotSupported, With(Add(9000), new NatTTypeExtension(3))));
         Assert.Contains("extended sequence numbers", Refused(PfKeyError.NotSupported, With(Add(9000), new TestudoExtension { ExtendedSequence = true }), hasWords: true));
         Assert.Contains("4096 packets, not 5000", Refused(PfKeyError.Invalid, With(Add(9000), new TestudoExtension { ReplayPackets = 5000 }), hasWords: true));
-        Assert.Contains("AH SAs are not supported", Refused(PfKeyError.ProtocolNotSupported, Add(9000) with { SaType = SaType.Ah }));
+        Assert.Contains("ah does not encrypt", Refused(PfKeyError.Invalid, Add(9000) with { SaType = SaType.Ah }));
         Assert.Contains("IPComp SAs are not supported", Refused(PfKeyError.ProtocolNotSupported, Add(9000) with { SaType = SaType.IpComp }));
         Assert.Contains("names the SA type", Refused(PfKeyError.Invalid, Add(9000) with { SaType = SaType.Unspec }));
         Assert.Contains("no IPsec protocol", Refused(PfKeyError.NotSupported, Add(9000) with { SaType = SaType.Mip }));
