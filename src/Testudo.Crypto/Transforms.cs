@@ -68,11 +68,28 @@ public static class Transforms
             return null;
         }
 
-        if (integrity == Integrity.None)
-        {
-            return $"{c.Name} without an integrity algorithm is open to forgery and is refused: add one (-A)";
-        }
+        return integrity == Integrity.None
+            ? $"{c.Name} without an integrity algorithm is open to forgery and is refused: add one (-A)"
+            : TryMake(cipher, integrity, macKeyBits, icvBits, out transform);
+    }
 
+    /// <summary>The same for an SA of AH.</summary>
+    /// <param name="integrity">The integrity algorithm.</param>
+    /// <param name="macKeyBits">Length of its key in bits.</param>
+    /// <param name="icvBits">The ICV length asked for; 0 for the one of the RFC.</param>
+    /// <param name="transform">The transform, where the answer is null.</param>
+    /// <returns>Null, or a sentence that names the fault.</returns>
+    public static string? TryMakeAh(Integrity integrity, int macKeyBits, int icvBits, out Transform transform)
+    {
+        transform = default;
+        return integrity == Integrity.None
+            ? "ah needs an integrity algorithm: give one (-A)"
+            : TryMake(Cipher.None, integrity, macKeyBits, icvBits, out transform);
+    }
+
+    private static string? TryMake(Cipher cipher, Integrity integrity, int macKeyBits, int icvBits, out Transform transform)
+    {
+        transform = default;
         if (Find(integrity) is not { } i)
         {
             return $"integrity algorithm {(byte)integrity} is not known here";

@@ -37,6 +37,18 @@ public sealed record EngineOptions
             : throw new ArgumentOutOfRangeException(nameof(value), (int)value, "net.inet.ipsec.ecn is -1, 0, 1 (KAME's ignore, forbidden, allowed), 2 or 3 (RFC 6040, normal and compatibility mode)");
     } = EcnMode.Normal;
 
+    /// <summary>
+    /// True where the TOS byte of IPv4 counts as zero for AH's ICV, since routers change it (net.inet.ipsec.ah_cleartos;
+    /// RFC 4302, 3.3.3.1.1). Both ends must agree.
+    /// </summary>
+    public bool AhClearTos { get; init; } = true;
+
+    /// <summary>
+    /// The bits of IPv4's flags and fragment offset that AH's ICV covers (net.inet.ipsec.ah_offsetmask); 0x4000 is DF. Both
+    /// ends must agree.
+    /// </summary>
+    public ushort AhOffsetMask { get; init; }
+
     /// <summary>What level <c>default</c> means: use or require (net.inet.ipsec.esp_trans_deflev and its kin).</summary>
     public PolicyLevel DefaultLevel { get; init; } = PolicyLevel.Use;
 

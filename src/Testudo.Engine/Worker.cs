@@ -16,10 +16,13 @@ public sealed class Worker : IDisposable
     private long _boundary;
     private long _packets;
     private long _bytes;
+    private readonly Sa[] _claimed = new Sa[Batch.MaxPackets];
+    private int _claims;
     private ushort _identification;
     private Compressor? _compressor; // these three are made for the first packet of IPComp
     private Batch? _decompressed;
     private byte[]? _compressionScratch;
+    private byte[]? _aside; // made for the first packet of AH
 
     internal Worker(int reassemblyBytes, SeededHash hash)
     {
@@ -60,12 +63,42 @@ public sealed class Worker : IDisposable
 
     internal void ClearDecompressed() => _decompressed?.Clear();
 
+    /// <summary>Where a packet's headers are kept while its AH is computed.</summary>
+    internal Span<byte> Aside(int index) =>
+        (_aside ??= new byte[Batch.MaxPackets * Ah.MaxHeaders]).AsSpan(index * Ah.MaxHeaders, Ah.MaxHeaders);
+
     // Odd while a batch is worked on.
     internal long Boundary => Volatile.Read(ref _boundary);
 
     internal void Enter() => Interlocked.Increment(ref _boundary);
 
     internal void Leave() => Interlocked.Increment(ref _boundary);
+
+    /// <summary>Takes an SA's window and opening key for this worker alone; false while another one has them.</summary>
+    internal bool TryClaim(Sa sa)
+    {
+        if (ReferenceEquals(sa.Claimant, this))
+        {
+            return true;
+        }
+
+        if (!sa.TrySetClaimant(this))
+        {
+            return false;
+        }
+
+        _claimed[_claims++] = sa; // one for each packet at most
+        return true;
+    }
+
+    /// <summary>Gives back what was claimed.</summary>
+    internal void ReleaseClaims()
+    {
+        while (_claims > 0)
+        {
+            _claimed[--_claims].ClearClaimant();
+        }
+    }
 
     internal void Count(in Packet packet)
     {
@@ -117,7 +150,7 @@ internal sealed class PacketState
     /// <summary>Outbound: SAs applied so far.</summary>
     public int Done;
 
-    /// <summary>Inbound: where the ESP header is.</summary>
+    /// <summary>Inbound: where the ESP or AH header is.</summary>
     public int EspOffset;
 
     /// <summary>Inbound: the UDP header before it, 8 or 0 bytes.</summary>
@@ -126,7 +159,10 @@ internal sealed class PacketState
     /// <summary>Inbound: whether the packet has the highest number of its SA so far.</summary>
     public bool IsNewest;
 
-    /// <summary>Outbound: bytes of the IP header before the ESP (and UDP) header.</summary>
+    /// <summary>Inbound: bytes of the AH header, padding included.</summary>
+    public int AhLength;
+
+    /// <summary>Outbound: bytes of the IP header before the ESP (and UDP) or AH header.</summary>
     public int OuterLength;
 
     private const int Policy_MaxRequests = Policy.MaxRequests;

@@ -26,7 +26,7 @@ internal static class SaTypes
                 {
                     SaType.Unspec or SaType.Ah or SaType.Esp or SaType.IpComp or SaType.TcpSignature => null,
                     SaType.Rsvp or SaType.OspfV2 or SaType.RipV2 or SaType.Mip => new Refusal(
-                        PfKeyError.NotSupported, $"SA type {(byte)message.SaType} has no IPsec protocol: use esp (3)"),
+                        PfKeyError.NotSupported, $"SA type {(byte)message.SaType} has no IPsec protocol: use esp (3) or ah (2)"),
                     _ => Invalid($"sadb_msg_satype is {(byte)message.SaType}, which is no SA type"),
                 };
             default:
@@ -55,8 +55,7 @@ internal static class SaTypes
     /// <summary>Null, or why SAs of this type cannot be made today.</summary>
     internal static Refusal? CheckMade(SaType saType) => saType switch
     {
-        SaType.Esp or SaType.IpComp => null,
-        SaType.Ah => Unsupported("AH"),
+        SaType.Esp or SaType.Ah or SaType.IpComp => null,
         _ => Unsupported("TCP-MD5"),
     };
 
@@ -66,5 +65,5 @@ internal static class SaTypes
 
     internal static Refusal Invalid(string sentence) => new(PfKeyError.Invalid, sentence);
 
-    private static Refusal Unsupported(string name) => new(PfKeyError.ProtocolNotSupported, $"{name} SAs are not supported yet: esp and ipcomp are");
+    private static Refusal Unsupported(string name) => new(PfKeyError.ProtocolNotSupported, $"{name} SAs are not supported: esp, ah and ipcomp are");
 }

@@ -171,7 +171,7 @@ public sealed partial class SetkeyParser
 
     private bool TryParseFlag(SaDraft sa)
     {
-        string[] names = ["random-pad", "seq-pad", "zero-pad", "nocyclic-seq"];
+        string[] names = ["random-pad", "seq-pad", "zero-pad", "nocyclic-seq", "align8"];
         const SaFlags Padding = SaFlags.RandomPad | SaFlags.ZeroPad;
         switch (_token.Kind == TokenKind.Word ? Word : [])
         {
@@ -179,6 +179,8 @@ public sealed partial class SetkeyParser
             case "zero-pad": sa.Flags = (sa.Flags & ~Padding) | SaFlags.ZeroPad; break;
             case "seq-pad": sa.Flags &= ~Padding; break;
             case "nocyclic-seq": sa.Flags &= ~SaFlags.CyclicSequence; break;
+            case "align8" when sa.Protocol.Type != SaType.Ah: return Fail("align8 is for ah: its header over IPv4 is then padded to 8 bytes, as Linux wants it");
+            case "align8": sa.Flags |= SaFlags.AlignTo8; break;
             default: return Fail($"{ShownToken()} is no flag of an SA{Hint(names)}", names);
         }
 

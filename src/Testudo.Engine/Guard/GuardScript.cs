@@ -76,6 +76,10 @@ public static class GuardScript
             $"socket mark & {Hex(names.Mask)} == {Hex(names.Own)} accept",
             neighbours,
             "meta l4proto { esp, ah, comp } accept",
+            "ip6 nexthdr 51 accept", // over IPv6 AH is passed over in looking for l4proto; no stack but ours looks behind it
+            "hbh nexthdr 51 accept",
+            "dst nexthdr 51 accept",
+            "rt nexthdr 51 accept",
             .. names.EncapsulationPorts.IsEmpty ? (string[])[] : [$"udp dport {{ {string.Join(", ", names.EncapsulationPorts)} }} accept"],
             "jump spd_in",
         ]);

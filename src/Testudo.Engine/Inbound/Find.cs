@@ -1,4 +1,4 @@
-// Stage 2: is it ESP, by itself or in UDP, and whose (RFC 4303, 3.4.2; RFC 3948, 2).
+// Stage 2: is it ESP, by itself or in UDP, or AH, and whose (RFC 4303, 3.4.2; RFC 3948, 2; RFC 4302, 3.4.2).
 
 using System.Buffers.Binary;
 using Testudo.Engine.Keys;
@@ -32,6 +32,8 @@ internal static partial class InboundPath
                 state.EspOffset = state.Info.UpperOffset;
                 state.UdpLength = 0;
                 break;
+            case IpProtocol.Ah:
+                return FindAh(engine, ref packet, state, isForOthers, out sa);
             case IpProtocol.IpComp or IpProtocol.Ipv4 or IpProtocol.Ipv6:
                 return FindIpComp(engine, ref packet, state, isForOthers, out sa);
             case IpProtocol.Udp when upper.Length > UdpHeader.Length:

@@ -1,16 +1,19 @@
 // The way in (RFC 4301, 5.2): the list of stages, one file a stage.
 //
 //   Reassemble  fragments become whole packets
-//   then, while an ESP header is in front:
+//   then, while an ESP or AH header is in front (AH's stages are in Authenticate.cs):
 //   Find        the SA by destination, protocol and SPI
 //   Window      has this number come before
 //   Verify      the provider's work, for the whole batch at once
 //   Slide       the window takes the number
-//   Strip       padding, trailer, ESP and UDP header, tunnel header; the history grows by one SA
+//   Strip       padding, trailer, ESP and UDP (or AH) header, tunnel header; the history grows by one SA
 //               (IPComp has one stage in their place: Decompress)
 //   at last:
 //   Check       the history against the policy that the inner packet selects
 //   Deliver     to the clear side
+//
+// An SA inside of others may come by several links, so by several threads: a worker claims the SAs of a round, and what
+// another one holds is left for the next try.
 //
 // A packet that ends stays in the batch it came in, with its drop. One that was put together from fragments ends in the
 // worker's own batch.
@@ -46,10 +49,12 @@ internal static partial class InboundPath
             }
         }
 
+        SpinWait wait = default;
+        bool isFurther = false; // something was taken off in this round: another one follows
         for (int round = 0; ; round++)
         {
             int jobs = 0;
-            bool isFurther = false;
+            bool isWaiting = false;
             for (int i = 0; i < work.Count; i++)
             {
                 ref Packet packet = ref work[i];
@@ -71,6 +76,12 @@ internal static partial class InboundPath
                     continue;
                 }
 
+                if (!me.TryClaim(sa))
+                {
+                    isWaiting = true;
+                    continue;
+                }
+
                 if (sa.Protocol == IpProtocol.IpComp)
                 {
                     state.Chain[round] = sa;
@@ -79,7 +90,9 @@ internal static partial class InboundPath
                     continue;
                 }
 
-                packet.Drop = Window(ref packet, state, sa, out me.Jobs[jobs]);
+                packet.Drop = sa.Protocol == IpProtocol.Ah
+                    ? Authenticate(engine, ref packet, state, sa, me, i, out me.Jobs[jobs])
+                    : Window(ref packet, state, sa, out me.Jobs[jobs]);
                 if (packet.Drop == Drop.None)
                 {
                     state.Chain[round] = sa;
@@ -87,8 +100,10 @@ internal static partial class InboundPath
                 }
             }
 
-            if (jobs == 0 && !isFurther)
+            isFurther |= jobs > 0;
+            if (!isFurther && !isWaiting)
             {
+                me.ReleaseClaims();
                 break;
             }
 
@@ -98,12 +113,29 @@ internal static partial class InboundPath
                 ref Packet packet = ref work[me.Jobs[j].Tag];
                 PacketState state = me.States[me.Jobs[j].Tag];
                 Sa sa = state.Chain[round];
+                bool isAh = sa.Protocol == IpProtocol.Ah;
+                if (isAh)
+                {
+                    AuthenticateRestore(ref packet, state, me, me.Jobs[j].Tag);
+                }
+
                 state.IsNewest = packet.Sequence > sa.Window.Highest;
                 packet.Drop = !me.Jobs[j].Ok ? Drop.BadIcv : sa.IsOld ? Drop.None : sa.Window.Slide(packet.Sequence);
                 if (packet.Drop == Drop.None)
                 {
-                    packet.Drop = Strip(engine, ref packet, state, now);
+                    packet.Drop = isAh ? StripAh(engine, ref packet, state, now) : Strip(engine, ref packet, state, now);
                 }
+            }
+
+            me.ReleaseClaims();
+            if (isWaiting)
+            {
+                round--; // what was left is looked at again; who waits holds nothing
+                wait.SpinOnce();
+            }
+            else
+            {
+                isFurther = false;
             }
         }
 

@@ -17,6 +17,21 @@ internal static unsafe partial class InboundPath
             return Drop.EspTooShort;
         }
 
+        Drop drop = CheckWindow(ref packet, sa, ref job);
+        if (drop != Drop.None)
+        {
+            return drop;
+        }
+
+        job.Key = sa.OpeningKey!;
+        job.Head = packet.Data + state.EspOffset;
+        job.HeadLength = sa.HeaderLength;
+        job.TextLength = text;
+        return Drop.None;
+    }
+
+    private static Drop CheckWindow(ref Packet packet, Sa sa, ref CryptoJob job)
+    {
         if (sa.ExtendedSequence)
         {
             // The half that was not sent is authenticated with the packet: a wrong guess ends as a bad ICV.
@@ -30,16 +45,6 @@ internal static unsafe partial class InboundPath
             job.SequenceHigh = (uint)(sequence >> 32);
         }
 
-        Drop drop = sa.IsOld ? Drop.None : sa.Window.Check(packet.Sequence);
-        if (drop != Drop.None)
-        {
-            return drop;
-        }
-
-        job.Key = sa.OpeningKey!;
-        job.Head = packet.Data + state.EspOffset;
-        job.HeadLength = sa.HeaderLength;
-        job.TextLength = text;
-        return Drop.None;
+        return sa.IsOld ? Drop.None : sa.Window.Check(packet.Sequence);
     }
 }

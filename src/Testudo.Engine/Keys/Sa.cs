@@ -25,6 +25,7 @@ public sealed class Sa
     private ulong _hardBytes;
     private ulong _hardPackets;
     private int _spent;
+    private Worker? _claimant;
 
     internal Sa(SaParameters parameters, Transform transform, SaKey? sealing, SaKey? opening, ulong ivMask, in Now now, SaState state)
     {
@@ -58,7 +59,7 @@ public sealed class Sa
     /// <summary>The SPI, host order.</summary>
     public uint Spi { get; }
 
-    /// <summary>The protocol: ESP or IPComp.</summary>
+    /// <summary>The protocol: ESP, AH or IPComp.</summary>
     public IpProtocol Protocol { get; }
 
     /// <summary>The sending end.</summary>
@@ -149,7 +150,14 @@ public sealed class Sa
 
     internal SaKey? OpeningKey { get; }
 
-    internal int IvLength => CipherInfo!.IvLength;
+    /// <summary>Who receives by this SA now; null for nobody.</summary>
+    internal Worker? Claimant => Volatile.Read(ref _claimant);
+
+    internal bool TrySetClaimant(Worker worker) => Interlocked.CompareExchange(ref _claimant, worker, null) is null;
+
+    internal void ClearClaimant() => Volatile.Write(ref _claimant, null);
+
+    internal int IvLength => CipherInfo?.IvLength ?? 0;
 
     /// <summary>True for ESP as RFC 1827 has it: the SPI alone, no sequence number.</summary>
     internal bool IsOld => (Flags & SaFlags.Old) != 0;

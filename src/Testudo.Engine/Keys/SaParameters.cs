@@ -12,7 +12,7 @@ public readonly record struct Lifetime(uint Allocations, ulong Bytes, ulong AddS
 /// <summary>An SA to be made. Keys are copied; the caller wipes its own.</summary>
 public sealed record SaParameters
 {
-    /// <summary>The protocol: ESP or IPComp.</summary>
+    /// <summary>The protocol: ESP, AH or IPComp.</summary>
     public IpProtocol Protocol { get; init; } = IpProtocol.Esp;
 
     /// <summary>The SPI, host order; 256 and above (RFC 4303, 2.1). IPComp's CPI: 16 bits, or 2 for DEFLATE's own.</summary>
@@ -30,7 +30,7 @@ public sealed record SaParameters
     /// <summary>The number by which a policy asks for this very SA; 0 for none.</summary>
     public uint Reqid { get; init; }
 
-    /// <summary>The cipher; none in IPComp.</summary>
+    /// <summary>The cipher; none in AH and IPComp.</summary>
     public required Cipher Cipher { get; init; }
 
     /// <summary>The integrity algorithm; none beside a combined-mode cipher.</summary>
@@ -57,7 +57,7 @@ public sealed record SaParameters
     /// <summary>The last sequence number sent, or the highest received.</summary>
     public ulong LastSequence { get; init; }
 
-    /// <summary>KAME's flags: padding, cyclic sequence.</summary>
+    /// <summary>KAME's flags: padding, cyclic sequence, AH in the old format; and AH's alignment.</summary>
     public SaFlags Flags { get; init; }
 
     /// <summary>The ports, where the SA is encapsulated in UDP.</summary>

@@ -16,9 +16,9 @@ public static class SaRules
     public static Refusal? Check(SaParameters sa, out Transform transform)
     {
         transform = default;
-        if (sa.Protocol is not (IpProtocol.Esp or IpProtocol.IpComp))
+        if (sa.Protocol is not (IpProtocol.Esp or IpProtocol.Ah or IpProtocol.IpComp))
         {
-            return new Refusal(PfKeyError.ProtocolNotSupported, $"protocol {(byte)sa.Protocol} is not supported: esp and ipcomp are");
+            return new Refusal(PfKeyError.ProtocolNotSupported, $"protocol {(byte)sa.Protocol} is not supported: esp, ah and ipcomp are");
         }
 
         if (CheckIndex(sa.Spi, sa.Source, sa.Destination, sa.Protocol) is { } fault)
@@ -46,10 +46,16 @@ public static class SaRules
             return Invalid("extended sequence numbers need a replay window, by which the half that is not sent is told (RFC 4303, 3.4.3): add one (-r)");
         }
 
-        SaFlags unknown = sa.Flags & ~(SaFlags.CyclicSequence | SaFlags.RandomPad | SaFlags.ZeroPad | SaFlags.Old);
+        SaFlags known = SaFlags.CyclicSequence | SaFlags.RandomPad | SaFlags.ZeroPad | SaFlags.Old;
+        SaFlags unknown = sa.Flags & ~(sa.Protocol == IpProtocol.Ah ? known | SaFlags.AlignTo8 : known);
         if (unknown != 0)
         {
             return Invalid($"SA flag {unknown} is not supported");
+        }
+
+        if (sa.Protocol == IpProtocol.Ah)
+        {
+            return CheckAh(sa, out transform);
         }
 
         if ((sa.Flags & SaFlags.Old) != 0 && CheckOld(sa) is { } old)
@@ -79,6 +85,28 @@ public static class SaRules
                 : sa.Encapsulation is not null || sa.ExtendedSequence || (sa.Flags & SaFlags.Old) != 0
                     ? Invalid("ipcomp has no UDP encapsulation, no sequence numbers and no old format: those are for esp")
                     : null;
+
+    private static Refusal? CheckAh(SaParameters sa, out Transform transform)
+    {
+        transform = default;
+        if (sa.Cipher != Cipher.None || !sa.CipherKey.IsEmpty)
+        {
+            return Invalid("ah does not encrypt: give no cipher and no cipher key, or use esp");
+        }
+
+        if (sa.Encapsulation is not null)
+        {
+            return Invalid("ah does not pass NATs: UDP encapsulation is for esp (RFC 3948)");
+        }
+
+        if ((sa.Flags & SaFlags.Old) != 0 && (sa.ReplayWindow != 0 || sa.ExtendedSequence || sa.LastSequence != 0))
+        {
+            return Invalid("ah in the old format has no sequence numbers: its replay window is 0 (RFC 1826)");
+        }
+
+        string? words = Transforms.TryMakeAh(sa.Integrity, sa.IntegrityKey.Length * 8, sa.IcvBits, out transform);
+        return words is null ? null : Invalid(words);
+    }
 
     /// <summary>What holds for a larval SA too: its SPI and its two ends.</summary>
     public static Refusal? CheckIndex(uint spi, in Address source, in Address destination, IpProtocol protocol = IpProtocol.Esp)

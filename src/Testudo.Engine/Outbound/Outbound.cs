@@ -5,9 +5,9 @@
 //   FindSas     an SA for each request of the policy
 //   Size        does it fit with its protection; if not, its sender is told
 //   then for each request, the innermost first:
-//   Encapsulate tunnel header, UDP header, padding, sequence number, IV   (IPComp: Compress, and nothing else)
+//   Encapsulate tunnel header, UDP header, padding, sequence number, IV   (AH: Authenticate; IPComp: Compress, and nothing else)
 //   Protect     the provider's work, for the whole batch at once
-//   Finish      the UDP checksum over IPv6
+//   Finish      the UDP checksum over IPv6; AH's ICV to its place
 //
 // A packet that ends stays in the batch it came in, with its drop; one that goes on is moved to the wire's batch.
 
@@ -64,7 +64,9 @@ internal static partial class OutboundPath
                     continue;
                 }
 
-                packet.Drop = Encapsulate(engine, ref packet, state, me, now, out me.Jobs[jobs]);
+                packet.Drop = state.Chain[state.Done].Protocol == IpProtocol.Ah
+                    ? Authenticate(engine, ref packet, state, me, i, now, out me.Jobs[jobs])
+                    : Encapsulate(engine, ref packet, state, me, now, out me.Jobs[jobs]);
                 if (packet.Drop == Drop.None)
                 {
                     me.Jobs[jobs++].Tag = i;
@@ -82,7 +84,7 @@ internal static partial class OutboundPath
                     continue;
                 }
 
-                Finish(ref packet, state);
+                Finish(ref packet, state, me, me.Jobs[j].Tag);
                 Advance(ref packet, state);
             }
         }

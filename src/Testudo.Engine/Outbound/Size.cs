@@ -85,5 +85,10 @@ internal static partial class OutboundPath
     }
 
     // IPComp makes nothing longer: it is left out where it would.
-    private static int Transformed(Sa sa, int payload) => sa.Protocol == IpProtocol.IpComp ? payload : Esp.Length(sa, payload);
+    private static int Transformed(Sa sa, int payload) => sa.Protocol switch
+    {
+        IpProtocol.Ah => Ah.Length(sa) + payload,
+        IpProtocol.IpComp => payload,
+        _ => Esp.Length(sa, payload),
+    };
 }

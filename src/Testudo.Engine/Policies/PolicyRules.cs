@@ -65,9 +65,9 @@ public static class PolicyRules
 
     private static Refusal? Check(PolicyRequest request)
     {
-        if (request.Protocol is not (IpProtocol.Esp or IpProtocol.IpComp))
+        if (request.Protocol is not (IpProtocol.Esp or IpProtocol.Ah or IpProtocol.IpComp))
         {
-            return new Refusal(PfKeyError.ProtocolNotSupported, $"a request for protocol {(byte)request.Protocol} is not supported: esp and ipcomp are");
+            return new Refusal(PfKeyError.ProtocolNotSupported, $"a request for protocol {(byte)request.Protocol} is not supported: esp, ah and ipcomp are");
         }
 
         if (request.Level == PolicyLevel.Unique && request.Reqid == 0)

@@ -16,6 +16,7 @@ internal static class Errno
     public const int Exists = 17;
     public const int NoDevice = 19;
     public const int BadDescriptorState = 77;
+    public const int MessageTooLong = 90;
     public const int OperationNotSupported = 95;
     public const int FamilyNotSupported = 97;
     public const int AddressInUse = 98;

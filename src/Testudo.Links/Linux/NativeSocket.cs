@@ -43,7 +43,7 @@ internal static unsafe partial class Native
     public const int MessageTruncated = 0x20, ControlTruncated = 8;
 
     public const int SolSocket = 1, SendBuffer = 7, ReceiveBuffer = 8, NoCheck = 11, SendBufferForce = 32, ReceiveBufferForce = 33, Mark = 36;
-    public const int SolIp = 0, IpTos = 1, IpTtl = 2, IpPacketInfo = 8, IpMtuDiscover = 10, IpReceiveTtl = 12, IpReceiveTos = 13;
+    public const int SolIp = 0, IpTos = 1, IpTtl = 2, IpPacketInfo = 8, IpMtuDiscover = 10, IpReceiveTtl = 12, IpReceiveTos = 13, IpMtu = 14;
     public const int SolIpv6 = 41, Ipv6FlowInfo = 11, Ipv6MtuDiscover = 23, Ipv6Only = 26, Ipv6ReceivePacketInfo = 49, Ipv6PacketInfo = 50,
         Ipv6ReceiveHopLimit = 51, Ipv6HopLimit = 52, Ipv6TrafficClass = 67, Ipv6AutoFlowLabel = 70;
     public const int PathMtuOmit = 5;
@@ -84,6 +84,12 @@ internal static unsafe partial class Native
 
     [LibraryImport(C, EntryPoint = "setsockopt", SetLastError = true)]
     public static partial int SetSockOpt(int socket, int level, int option, void* value, uint length);
+
+    [LibraryImport(C, EntryPoint = "getsockopt", SetLastError = true)]
+    public static partial int GetSockOpt(int socket, int level, int option, void* value, uint* length);
+
+    [LibraryImport(C, EntryPoint = "connect", SetLastError = true)]
+    public static partial int Connect(int socket, void* address, uint length);
 
     [LibraryImport(C, EntryPoint = "recv", SetLastError = true)]
     public static partial nint Receive(int socket, void* bytes, nuint length, int flags);

@@ -5,8 +5,9 @@
 // fixed header is rebuilt from ancillary data, extension headers are lost.
 // Sending: the header becomes sendmsg's address and ancillary data, and the kernel writes its own. What the kernel cannot be
 // told that way (fragments, DF, IPv4 options, IPv6 extension headers, AH's identification) goes out by a second socket
-// with its header as it is; that one does not fragment.
+// with its header as it is; that one does not fragment. What is too long for it and may be fragmented is (IPv4) cut here.
 
+using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using Testudo.Wire;
 
@@ -29,6 +30,7 @@ public sealed unsafe class RawLink : DescriptorLink
     private readonly SendControl _send;
     private readonly byte* _address;
     private readonly ControlBlock _addressMemory;
+    private PathSocket? _path; // made for the first packet that is too long
 
     /// <summary>Opens the sockets in the calling thread's network namespace. <see cref="IOException"/> where that fails.</summary>
     public RawLink(RawOptions options)
@@ -112,12 +114,20 @@ public sealed unsafe class RawLink : DescriptorLink
 
         bool v4 = info.Family == IpFamily.V4;
         int header = v4 ? IpInfo.V4HeaderLength : IpInfo.V6HeaderLength;
-        bool plain = info.UpperOffset == header && info.Protocol == _options.Protocol && _options.Protocol != IpProtocol.Ah
+        bool plain = info.UpperOffset == header && info.Protocol == _options.Protocol && (!v4 || _options.Protocol != IpProtocol.Ah)
             && !info.DontFragment && !info.IsFragment && info.FragmentHeaderOffset == 0;
         int sent = plain
             ? _send.Send(_socket, data, data + header, info.TotalLength - header, 0)
             : SendWhole(data, info.TotalLength, v4);
-        return sent >= 0 ? Drop.None : SendFailure(Native.Errno);
+        if (sent >= 0)
+        {
+            return Drop.None;
+        }
+
+        int errno = Native.Errno;
+        return errno == Errno.MessageTooLong && v4 && !plain && !info.DontFragment && !info.IsFragment
+            ? SendFragments(data, info)
+            : SendFailure(errno);
     }
 
     internal override void Close()
@@ -126,6 +136,61 @@ public sealed unsafe class RawLink : DescriptorLink
         _received?.Dispose();
         _send.Dispose();
         _addressMemory.Dispose();
+        _path?.Dispose();
+    }
+
+    // The header stands before each fragment's data where it is in the packet, over data that has been sent.
+    private Drop SendFragments(byte* data, in IpInfo info)
+    {
+        _path ??= new PathSocket(_options);
+        int header = info.UpperOffset, end = info.TotalLength;
+        int step = (_path.Mtu(info.Destination) - header) & ~7;
+        if (step <= 0)
+        {
+            return Drop.LinkRefused;
+        }
+
+        byte* first = stackalloc byte[60];
+        var ip = new Span<byte>(first, header);
+        new ReadOnlySpan<byte>(data, header).CopyTo(ip);
+        for (int at = header; at < end; at += step)
+        {
+            int length = Math.Min(step, end - at), place = (at - header) / 8;
+            BinaryPrimitives.WriteUInt16BigEndian(ip[6..], (ushort)(place | (at + length < end ? 0x2000 : 0)));
+            if (place > 0)
+            {
+                DropOptionsOfTheFirst(ip);
+            }
+
+            IpWrite.SetLength(ip, header + length, header);
+            ip.CopyTo(new Span<byte>(data + at - header, header));
+            if (SendWhole(data + at - header, header + length, true) < 0)
+            {
+                return SendFailure(Native.Errno);
+            }
+        }
+
+        return Drop.None;
+    }
+
+    // RFC 791, 3.1: an option without the copied flag is in the first fragment only.
+    private static void DropOptionsOfTheFirst(Span<byte> header)
+    {
+        for (int at = IpInfo.V4HeaderLength; at < header.Length && header[at] != 0;)
+        {
+            int length = header[at] == 1 ? 1 : at + 1 < header.Length ? header[at + 1] : 0;
+            if (length == 0 || length > header.Length - at)
+            {
+                return;
+            }
+
+            if ((header[at] & 0x80) == 0)
+            {
+                header.Slice(at, length).Fill(1);
+            }
+
+            at += length;
+        }
     }
 
     private int SendWhole(byte* data, int length, bool v4)

@@ -130,6 +130,9 @@ public enum SaFlags : uint
 
     /// <summary>FreeBSD's SADB_X_SAFLAGS_ESN.</summary>
     ExtendedSequence = 0x0400,
+
+    /// <summary>Testudo's own: AH over IPv4 is sent padded to 8 bytes, as Linux has it, not to 4 as RFC 4302 has it.</summary>
+    AlignTo8 = 0x0010_0000,
 }
 
 /// <summary>One PF_KEY message.</summary>

@@ -1,4 +1,4 @@
-// Which wire link takes which packet: raw sockets take ESP or IPComp of their family, UDP sockets what is encapsulated. What level
+// Which wire link takes which packet: raw sockets take ESP, AH or IPComp of their family, UDP sockets what is encapsulated. What level
 // "use" lets go in clear for want of an SA goes by a link that carries clear packets.
 
 using Testudo.Links;
@@ -28,6 +28,12 @@ public enum WireKind
     /// <summary>Clear packets of IPv6.</summary>
     Clear6 = 32,
 
+    /// <summary>AH over IPv4.</summary>
+    Ah4 = 64,
+
+    /// <summary>AH over IPv6.</summary>
+    Ah6 = 128,
+
     /// <summary>IPComp over IPv4.</summary>
     IpComp4 = 256,
 
@@ -35,7 +41,7 @@ public enum WireKind
     IpComp6 = 512,
 
     /// <summary>All of them.</summary>
-    Everything = Esp4 | Esp6 | Udp4 | Udp6 | Clear4 | Clear6 | IpComp4 | IpComp6,
+    Everything = Esp4 | Esp6 | Udp4 | Udp6 | Clear4 | Clear6 | Ah4 | Ah6 | IpComp4 | IpComp6,
 }
 
 /// <summary>The wire links of a stack, each with a batch of descriptors for what it has to send. For one sending thread.</summary>
@@ -99,6 +105,7 @@ internal sealed class WireLinks(IReadOnlyList<(Link Link, WireKind Kind)> links,
         {
             IpProtocol.Udp => v4 ? WireKind.Udp4 : WireKind.Udp6,
             IpProtocol.IpComp => v4 ? WireKind.IpComp4 : WireKind.IpComp6,
+            IpProtocol.Ah => v4 ? WireKind.Ah4 : WireKind.Ah6,
             _ => v4 ? WireKind.Esp4 : WireKind.Esp6,
         };
     }

@@ -66,6 +66,7 @@ public sealed class LinuxHost : IDisposable
                 {
                     stack.AttachWire(new RawLink(new RawOptions(family, Mark: _options.Join.OwnMark)), v4 ? WireKind.Esp4 | WireKind.Clear4 : WireKind.Esp6 | WireKind.Clear6);
                     stack.AttachWire(new RawLink(new RawOptions(family, IpProtocol.IpComp, _options.Join.OwnMark)), v4 ? WireKind.IpComp4 : WireKind.IpComp6);
+                    stack.AttachWire(new RawLink(new RawOptions(family, IpProtocol.Ah, _options.Join.OwnMark)), v4 ? WireKind.Ah4 : WireKind.Ah6);
                 }
 
                 if (_options.Links.Contains(HostLink.Udp))

@@ -12,7 +12,7 @@ public enum HostLink
     /// <summary>The TUN device: this host's own IP stack.</summary>
     Tun,
 
-    /// <summary>Raw sockets for ESP.</summary>
+    /// <summary>Raw sockets for ESP and AH.</summary>
     Raw,
 
     /// <summary>UDP sockets for ESP in UDP (RFC 3948).</summary>

@@ -49,6 +49,24 @@ public sealed class LinuxAndTestudo : IDisposable
 
     internal TestudoDaemon Testudo { get; }
 
+    /// <summary>Pings, short and long, TCP both ways and UDP, over both families.</summary>
+    internal void Exchange(bool tunnel)
+    {
+        foreach ((string here, string there) in tunnel ? [("10.1.0.1", "10.2.0.1"), ("fd01::1", "fd02::1")] : (ReadOnlySpan<(string, string)>)[("10.9.0.1", "10.9.0.2"), ("fd09::1", "fd09::2")])
+        {
+            A.Run($"ping -q -c 3 -i 0.05 -W 5 -I {here} {there}");
+            A.Run($"ping -q -c 2 -i 0.05 -W 5 -s 20000 -I {here} {there}");
+            Kernel.Run($"ping -q -c 3 -i 0.05 -W 5 -I {there} {here}");
+            Kernel.Run($"ping -q -c 2 -i 0.05 -W 5 -s 20000 -I {there} {here}");
+            Traffic.Iperf(A, $"-c {there} -B {here} -n 1M");
+            Traffic.Iperf(A, $"-c {there} -B {here} -n 1M -R");
+            Traffic.Iperf(A, $"-c {there} -B {here} -u -b 2M -n 100K -l 1000");
+        }
+    }
+
+    // XfrmAcquireError and the like count only what is not there yet; every line that is not 0.
+    internal string XfrmFaults() => Kernel.Run("awk '$2 != 0' /proc/net/xfrm_stat");
+
     public void Dispose()
     {
         Testudo?.Dispose();
@@ -73,19 +91,19 @@ public sealed partial class LinuxKernelTests(LinuxAndTestudo net) : IClassFixtur
         var six = new Protection("fd09::1", "fd09::2", Suite.Named(suite), 0x3003, tunnel ? "fd01::/64" : null, tunnel ? "fd02::/64" : null, udp);
         net.Kernel.Run("ip xfrm state flush; ip xfrm policy flush\nset -e\n" + four.LinuxTextB + six.LinuxTextB);
         net.Testudo.Setkey("flush; spdflush;\n" + four.Text(sideA: true) + six.Text(sideA: true));
-        string faults = XfrmFaults();
+        string faults = net.XfrmFaults();
 
         try
         {
-            Exchange(tunnel);
+            net.Exchange(tunnel);
         }
         catch (Exception e)
         {
             throw new InvalidOperationException(
-                $"{e.Message}\nLinux: {XfrmFaults()}{net.Kernel.TryRun("ip -s xfrm state; ip xfrm policy; cat /tmp/encap").Output}\nTestudo: {string.Join(", ", net.Testudo.Status().Drops.Select(static drop => drop))}", e);
+                $"{e.Message}\nLinux: {net.XfrmFaults()}{net.Kernel.TryRun("ip -s xfrm state; ip xfrm policy; cat /tmp/encap").Output}\nTestudo: {string.Join(", ", net.Testudo.Status().Drops.Select(static drop => drop))}", e);
         }
 
-        Assert.Equal(faults, XfrmFaults());
+        Assert.Equal(faults, net.XfrmFaults());
         string counters = net.Kernel.Run("ip -s xfrm state");
         MatchCollection packets = PacketCounters().Matches(counters);
         Assert.Equal(4, packets.Count);

@@ -35,7 +35,7 @@ public sealed class NetBsdTests
             PfKeyError expected = answer switch
             {
                 { Type: PfKeyType.Acquire } => PfKeyError.NotSupported,
-                { Type: PfKeyType.Add, SaType: SaType.Ah or SaType.TcpSignature } => PfKeyError.ProtocolNotSupported,
+                { Type: PfKeyType.Add, SaType: SaType.TcpSignature } => PfKeyError.ProtocolNotSupported,
                 _ => kernel,
             };
             if (answer.Error != expected)

@@ -161,7 +161,7 @@ public sealed class SaExchangeTests
         Assert.Contains("type 3 is not supported", Refused(PfKeyError.NotSupported, With(Add(9000), new NatTTypeExtension(3))));
         Assert.Contains("needs extended sequence numbers", Refused(PfKeyError.Invalid, With(Add(9000), new TestudoExtension { LastSequence = 1UL << 32 }), hasWords: true));
         Assert.Contains("65536 packets, not 70000", Refused(PfKeyError.Invalid, With(Add(9000), new TestudoExtension { ReplayPackets = 70000 }), hasWords: true));
-        Assert.Contains("AH SAs are not supported", Refused(PfKeyError.ProtocolNotSupported, Add(9000) with { SaType = SaType.Ah }));
+        Assert.Contains("ah does not encrypt", Refused(PfKeyError.Invalid, Add(9000) with { SaType = SaType.Ah }));
         Assert.Contains("has no keys", Refused(PfKeyError.Invalid, With(Add(9000), Aes(9000) with { Auth = 0, Encrypt = 2 }) with { SaType = SaType.IpComp }));
         Assert.Contains("names the SA type", Refused(PfKeyError.Invalid, Add(9000) with { SaType = SaType.Unspec }));
         Assert.Contains("no IPsec protocol", Refused(PfKeyError.NotSupported, Add(9000) with { SaType = SaType.Mip }));

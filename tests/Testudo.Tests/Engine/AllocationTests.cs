@@ -64,6 +64,47 @@ public sealed class AllocationTests
         GC.KeepAlive(planted);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Nothing_is_allocated_for_AH_and_a_bundle(bool tunnel)
+    {
+        using var a = new Host(null, A, A6);
+        using var b = new Host(null, B, B6);
+        foreach ((Host host, PolicyDirection direction) in ((Host, PolicyDirection)[])[(a, PolicyDirection.Out), (b, PolicyDirection.In)])
+        {
+            host.Add(Make.Sa(0x1000, A, B));
+            host.Add(Make.Ah(0x1001, tunnel ? A6 : A, tunnel ? B6 : B, tunnel ? IpsecMode.Tunnel : IpsecMode.Transport));
+            host.Add(Make.Policy(direction, A, B, Make.Transport(), tunnel ? Make.AhTunnel(A6, B6) : Make.AhTransport()));
+        }
+
+        byte[] packet = Build.Ipv4(A, B).Udp(7, 9, Build.Pattern(64));
+        using var work = new Batch();
+        using var wire = new Batch();
+        using var clear = new Batch();
+        using var back = new Batch();
+        long passed = 0;
+        long bytes = Least(() =>
+        {
+            for (int done = 0; done < Packets; done += BatchSize)
+            {
+                for (int i = 0; i < BatchSize; i++)
+                {
+                    work.TryAdd(packet);
+                }
+
+                a.Engine.Outbound(work, wire, back, a.Now, a.Worker);
+                b.Engine.Inbound(wire, clear, b.Now, b.Worker);
+                passed += clear.Count;
+                clear.Clear();
+                wire.Clear();
+                work.Clear();
+            }
+        });
+        Assert.Equal(6L * Packets, passed);
+        Assert.Equal(0, bytes);
+    }
+
     [Fact]
     public void Nothing_is_allocated_for_fragments_refusals_and_drops()
     {

@@ -45,6 +45,7 @@ public sealed class DropTests
         [Drop.UnknownSpi] = () => In(Ip(Esp(s_udp, 17, spi: 0x999))),
         [Drop.WrongEncapsulation] = () => In(Build.Ipv4(A, B).Udp(4500, 4500, Esp(s_udp, 17))),
         [Drop.EspTooShort] = () => In(Ip(Esp(s_udp, 17)[..20])),
+        [Drop.BadAhLength] = () => Run(Peer(h => h.Add(Make.Ah(0x3000, A, B))), false, Build.Ipv4(A, B).Payload(IpProtocol.Ah, [17, 9, 0, 0, 0, 0, 0x30, 0, .. new byte[60]])),
         [Drop.Replayed] = () => In(Ip(Esp(s_udp, 17)), Ip(Esp(s_udp, 17))),
         [Drop.TooOld] = () => In(Ip(Esp(s_udp, 17, sequence: 100)), Ip(Esp(s_udp, 17, sequence: 36))),
         [Drop.SequenceZero] = () => In(Ip(Esp(s_udp, 17, sequence: 0))),

@@ -176,6 +176,15 @@ internal static class Make
         };
     }
 
+    public static SaParameters Ah(
+        uint spi, string source, string destination, IpsecMode mode = IpsecMode.Transport, Integrity integrity = Integrity.HmacSha256, SaFlags flags = SaFlags.None) =>
+        Sa(spi, source, destination, mode, new Suite(Cipher.None, integrity, 0, Transforms.Find(integrity)!.KeyBits / 8)) with
+        {
+            Protocol = IpProtocol.Ah,
+            Flags = flags,
+            ReplayWindow = (flags & SaFlags.Old) != 0 ? 0 : 64,
+        };
+
     public static Policy Policy(
         PolicyDirection direction, string source, string destination, params ReadOnlySpan<PolicyRequest> requests) =>
         Policy(direction, new Selector(Prefix.Parse(source), Prefix.Parse(destination)), PolicyAction.Ipsec, requests);
@@ -192,6 +201,12 @@ internal static class Make
 
     public static PolicyRequest Transport(PolicyLevel level = PolicyLevel.Require, uint reqid = 0) =>
         new(IpProtocol.Esp, IpsecMode.Transport, level, reqid, null, null);
+
+    public static PolicyRequest AhTransport(PolicyLevel level = PolicyLevel.Require, uint reqid = 0) =>
+        Transport(level, reqid) with { Protocol = IpProtocol.Ah };
+
+    public static PolicyRequest AhTunnel(string source, string destination, PolicyLevel level = PolicyLevel.Require, uint reqid = 0) =>
+        Tunnel(source, destination, level, reqid) with { Protocol = IpProtocol.Ah };
 
     public static PolicyRequest Tunnel(string source, string destination, PolicyLevel level = PolicyLevel.Require, uint reqid = 0) =>
         new(IpProtocol.Esp, IpsecMode.Tunnel, level, reqid, Address.Parse(source), Address.Parse(destination));

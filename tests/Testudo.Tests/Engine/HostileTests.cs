@@ -90,7 +90,7 @@ public sealed unsafe class HostileTests
         // The mutations must reach deep: every stage refused some.
         Drop[] wanted =
         [
-            Drop.None, Drop.PacketTooShort, Drop.UnknownIpVersion, Drop.BadHeaderLength, Drop.BadExtensionHeader, Drop.BadFragment, Drop.UnknownSpi, Drop.EspTooShort,
+            Drop.None, Drop.PacketTooShort, Drop.UnknownIpVersion, Drop.BadHeaderLength, Drop.BadExtensionHeader, Drop.BadFragment, Drop.UnknownSpi, Drop.EspTooShort, Drop.BadAhLength,
             Drop.BadIcv, Drop.Replayed, Drop.WrongEncapsulation, Drop.ClearButRequired, Drop.FragmentInTransportMode, Drop.NeedsNoProtection, Drop.TunnelPolicyMissing,
             Drop.HistoryMismatch, Drop.TooBig, Drop.InnerSourceIsOurs, Drop.BadCompression,
         ];
@@ -145,7 +145,13 @@ public sealed unsafe class HostileTests
         host.Add(Make.Sa(0x1001, A6, B6, IpsecMode.Transport, Suite.Cbc128, udp: true) with { ExtendedSequence = true });
         host.Add(Make.Sa(0x1002, A6, B6, IpsecMode.Tunnel, Suite.Null));
         host.Add(Make.Sa(0x1003, A, B, IpsecMode.Tunnel, Suite.Gcm128, udp: true));
-        host.Add(IpCompTests.Sa(0x1004, A, B, IpsecMode.Tunnel));
+        host.Add(IpCompTests.Sa(0x1007, A, B, IpsecMode.Tunnel));
+        host.Add(Make.Ah(0x1004, A, B));
+        host.Add(Make.Ah(0x1005, A6, B6, IpsecMode.Tunnel, flags: SaFlags.AlignTo8));
+        host.Add(Make.Ah(0x1006, A6, B6));
+        host.Add(Make.Policy(direction, new Selector(Prefix.Parse(A), Prefix.Parse(B), IpProtocol.Icmp), PolicyAction.Ipsec, Make.AhTransport()));
+        host.Add(Make.Policy(direction, new Selector(Prefix.Parse(A6), Prefix.Parse(B6), IpProtocol.Icmpv6), PolicyAction.Ipsec, Make.AhTransport()));
+        host.Add(Make.Policy(direction, "10.1.4.0/24", "10.2.0.0/16", Make.Tunnel(A, B), Make.AhTransport(), Make.AhTunnel(A6, B6)));
         host.Add(Make.Policy(direction, A, B));
         host.Add(Make.Policy(direction, A6, B6));
         host.Add(Make.Policy(direction, "10.1.1.0/24", "10.2.0.0/16", Make.Tunnel(A6, B6)));
@@ -182,6 +188,9 @@ public sealed unsafe class HostileTests
         Build.Ipv4("10.1.5.1", B).Tcp(7, 9, new byte[400]),
         Build.Ipv4("10.1.5.1", B).Tcp(7, 9, Build.Pattern(40)),
         Build.Ipv4("10.1.1.1", B).Payload(IpProtocol.Ipv4, Build.Ipv4(A, B).Udp(1, 2)),
+        Build.Ipv4(A, B, options: [7, 7, 4, 0, 0, 0, 0, 1]).IcmpEcho(1, 2, Build.Pattern(30)),
+        Build.Ipv6(A6, B6).HopByHop([0x3E, 4, 1, 2, 3, 4]).DestinationOptions([0x1E, 4, 1, 2, 3, 4]).Routing().IcmpEcho(1, 2, Build.Pattern(30)),
+        Build.Ipv4("10.1.4.1", B).Tcp(7, 9, Build.Pattern(200)),
         Build.Ipv4(B, A).Udp(7, 9, Build.Pattern(40)),
         Build.Ipv4("10.1.1.1", "10.2.0.1").Payload(IpProtocol.Esp, Build.Pattern(60)),
         Build.Ipv4("10.2.0.1", "10.2.0.1").Udp(7, 9),

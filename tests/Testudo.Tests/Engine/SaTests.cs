@@ -349,7 +349,7 @@ public sealed class SaTests
         foreach ((SaParameters bad, string word) in ((SaParameters, string)[])
         [
             (good with { Spi = 255 }, "reserved"),
-            (good with { Protocol = IpProtocol.Ah }, "esp and ipcomp are"),
+            (good with { Protocol = IpProtocol.Tcp }, "esp, ah and ipcomp are"),
             (good with { Source = Address.Parse("fd00::1") }, "one family"),
             (good with { Destination = Address.Parse("224.0.0.1") }, "cannot end"),
             (good with { ReplayWindow = 31 }, "replay window"),

@@ -164,7 +164,7 @@ public sealed class SpdTests
         Refused(other with { Action = PolicyAction.None }, "has no requests");
         Refused(other with { Requests = [] }, "at least one request");
         Refused(other with { Requests = [.. Enumerable.Repeat(Make.Transport(), 7)] }, "at most 6");
-        Refused(other with { Requests = [Make.Transport() with { Protocol = IpProtocol.Ah }] }, "esp and ipcomp are");
+        Refused(other with { Requests = [Make.Transport() with { Protocol = IpProtocol.Tcp }] }, "esp, ah and ipcomp are");
         Refused(other with { Requests = [Make.Transport(PolicyLevel.Unique)] }, "unique:N");
         Refused(other with { Requests = [Make.Transport() with { Mode = IpsecMode.Tunnel }] }, "names both ends");
         Refused(other with { Requests = [Make.Tunnel(A, "fd00::1")] }, "one family");

@@ -104,7 +104,9 @@ internal sealed record GoldenSa
     public string? Unsupported() => this switch
     {
         { Protocol: "ipcomp", Cipher: "deflate" } => null,
-        { Protocol: not "esp" } => $"no {Protocol}",
+        { Protocol: not ("esp" or "ah" or "ah-old") } => $"no {Protocol}",
+        { Protocol: not "esp", Auth: "hmac-sha1" or "hmac-sha2-256" or "hmac-sha2-384" or "hmac-sha2-512" } => null,
+        { Protocol: not "esp" } => $"no {Auth}",
         { Cipher: "aes-gcm-16", IcvBits: 128 } => null,
         { Cipher: not ("aes-cbc" or "null") } => $"no {Cipher}",
         { Auth: "hmac-sha1" or "hmac-sha2-256" or "hmac-sha2-384" or "hmac-sha2-512" } => null,
@@ -142,7 +144,13 @@ internal sealed record GoldenCase(
     public string ToSetkey() => string.Concat(Sas.Select(sa => sa.ToSetkey() + "\n"));
 
     /// <summary>Null where today's Testudo opens every packet of the case; otherwise why not, in a few words.</summary>
-    public string? Unsupported() => Sas.Select(sa => sa.Unsupported()).FirstOrDefault(why => why is not null);
+    public string? Unsupported() =>
+        Sas.Select(sa => sa.Unsupported()).FirstOrDefault(why => why is not null)
+        // NetBSD zeroes their type and length too; RFC 4302, 3.3.3.1.2.2: "The Option Type and Opt Data Len are included".
+        ?? (Note.Contains("zeroes the WHOLE mutable option", StringComparison.Ordinal) ? "AH over mutable IPv6 options as NetBSD has it" : null);
+
+    /// <summary>True where AH's ICV covers the TOS byte (ah_cleartos was 0).</summary>
+    public bool KeepsTos => Note.Contains("ah_cleartos=0", StringComparison.Ordinal);
 
     /// <summary>A pcap file with this case's frames only, in their order.</summary>
     public byte[] CaptureOfThis()

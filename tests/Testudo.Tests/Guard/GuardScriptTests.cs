@@ -58,6 +58,10 @@ public sealed class GuardScriptTests
                 socket mark & 0x0000f000 == 0x00001000 accept
                 icmpv6 type 133-137 ip6 hoplimit 255 accept
                 meta l4proto { esp, ah, comp } accept
+                ip6 nexthdr 51 accept
+                hbh nexthdr 51 accept
+                dst nexthdr 51 accept
+                rt nexthdr 51 accept
                 udp dport { 4500 } accept
                 jump spd_in
               }
