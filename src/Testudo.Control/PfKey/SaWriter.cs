@@ -1,6 +1,7 @@
 // SAs as extensions, in the order of KAME's messages.
 
 using System.Collections.Immutable;
+using Testudo.Crypto;
 using Testudo.Engine.Keys;
 using Testudo.Wire;
 using Testudo.Wire.PfKey;
@@ -102,7 +103,7 @@ internal static class SaWriter
     private static void AddHead(Sa sa, ImmutableArray<PfKeyExtension>.Builder to)
     {
         to.Add(new SaExtension(
-            sa.Spi, (uint)sa.Window.Packets, sa.State, (byte)sa.Transform.Integrity, (byte)sa.Transform.Cipher, sa.Flags));
+            sa.Spi, (uint)sa.Window.Packets, sa.State, (byte)sa.Transform.Integrity, (byte)(sa.Transform.Cipher == Cipher.Des32Iv ? Cipher.DesCbc : sa.Transform.Cipher), sa.Flags));
         to.Add(new Sa2Extension(sa.Mode, (uint)LastSequence(sa), sa.Reqid));
         if (sa.Window.Packets > MaxWindowInSa)
         {

@@ -13,7 +13,7 @@ public static class SaRules
     public const uint MinSpi = 256;
 
     /// <summary>Null and the transform, or why this SA cannot be.</summary>
-    public static Refusal? Check(SaParameters sa, out Transform transform)
+    public static Refusal? Check(SaParameters sa, bool allowsUnauthenticated, out Transform transform)
     {
         transform = default;
         if (sa.Protocol != IpProtocol.Esp)
@@ -36,13 +36,14 @@ public static class SaRules
             return Invalid("a sequence number above 4294967295 needs extended sequence numbers, which are not supported");
         }
 
-        SaFlags unknown = sa.Flags & ~(SaFlags.CyclicSequence | SaFlags.RandomPad | SaFlags.ZeroPad);
+        SaFlags unknown = sa.Flags & ~(SaFlags.CyclicSequence | SaFlags.RandomPad | SaFlags.ZeroPad | SaFlags.Derivation | SaFlags.Iv4b);
         if (unknown != 0)
         {
             return Invalid($"SA flag {unknown} is not supported");
         }
 
-        string? words = Transforms.TryMake(sa.Cipher, sa.Integrity, sa.CipherKey.Length * 8, sa.IntegrityKey.Length * 8, sa.IcvBits, out transform);
+        string? words = Transforms.TryMake(
+            sa.Cipher, sa.Integrity, sa.CipherKey.Length * 8, sa.IntegrityKey.Length * 8, sa.IcvBits, out transform, allowsUnauthenticated);
         return words is null ? null : Invalid(words);
     }
 

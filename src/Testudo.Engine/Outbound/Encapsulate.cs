@@ -94,6 +94,10 @@ internal static unsafe partial class OutboundPath
         {
             BinaryPrimitives.WriteUInt64BigEndian(iv[^8..], unique);
         }
+        else if (iv.Length >= 4)
+        {
+            BinaryPrimitives.WriteUInt32BigEndian(iv, (uint)unique); // RFC 1829
+        }
     }
 
     // RFC 4303, 2.4: 1, 2, 3 ... unless the SA says zeros. (Random padding is given as sequential: nothing needs it.)
