@@ -36,7 +36,9 @@ public static class SaRules
             return Invalid("a sequence number above 4294967295 needs extended sequence numbers, which are not supported");
         }
 
-        SaFlags unknown = sa.Flags & ~(SaFlags.CyclicSequence | SaFlags.RandomPad | SaFlags.ZeroPad | SaFlags.Derivation | SaFlags.Iv4b);
+        // Derivation asks for an IV that is not sent; like NetBSD we send one all the same.
+        SaFlags ofDes = sa.Cipher is Cipher.DesCbc or Cipher.Des32Iv ? SaFlags.Derivation | SaFlags.Iv4b : SaFlags.None;
+        SaFlags unknown = sa.Flags & ~(SaFlags.CyclicSequence | SaFlags.RandomPad | SaFlags.ZeroPad | ofDes);
         if (unknown != 0)
         {
             return Invalid($"SA flag {unknown} is not supported");

@@ -1,7 +1,6 @@
-// Algorithms in PF_KEY and in setkey's language: what REGISTER lists, what a script calls them, and DES with a 32-bit IV.
+// Algorithms in PF_KEY: what REGISTER lists, and DES with a 32-bit IV.
 
 using Testudo.Control.PfKey;
-using Testudo.Control.Setkey;
 using Testudo.Crypto;
 using Testudo.Crypto.InBox;
 using Testudo.Engine;
@@ -16,30 +15,6 @@ public sealed class AlgorithmListTests
 {
     private static readonly Providers s_inBox = new(new InBoxProvider());
     private static readonly Now s_now = new(1_000_000_000, 1_700_000_000);
-
-    public static TheoryData<string, byte, int> Ciphers =>
-        [.. from c in Transforms.Ciphers where c.Cipher != Cipher.Des32Iv from bits in c.KeyBits select (c.Name, (byte)c.Cipher, bits)];
-
-    public static TheoryData<string, byte, int> Integrities =>
-        [.. from i in Transforms.Integrities select (i.Name, (byte)i.Integrity, i.KeyBits)];
-
-    [Theory]
-    [MemberData(nameof(Ciphers))]
-    public void Every_cipher_of_the_table_has_its_word(string name, byte number, int bits)
-    {
-        SetkeyScript script = SetkeyParser.Parse($"add 10.0.0.1 10.0.0.2 esp 0x1000 -E {name}{Key(bits)};", "-");
-        Assert.Empty(script.Errors);
-        Assert.Equal(number, Assert.Single(script.Commands[0].Messages).Find<SaExtension>()!.Encrypt);
-    }
-
-    [Theory]
-    [MemberData(nameof(Integrities))]
-    public void Every_integrity_algorithm_of_the_table_has_its_word(string name, byte number, int bits)
-    {
-        SetkeyScript script = SetkeyParser.Parse($"add 10.0.0.1 10.0.0.2 ah 0x1000 -A {name}{Key(bits)};", "-");
-        Assert.Empty(script.Errors);
-        Assert.Equal(number, Assert.Single(script.Commands[0].Messages).Find<SaExtension>()!.Auth);
-    }
 
     [Fact]
     public void A_register_lists_what_the_providers_compute()
@@ -107,6 +82,4 @@ public sealed class AlgorithmListTests
         SupportedExtension[] lists = [.. Codec.Read(Dialect.Linux, record, out _)!.Extensions.OfType<SupportedExtension>()];
         return ([.. lists.Single(list => list.Role == KeyRole.Auth).Algorithms], [.. lists.Single(list => list.Role == KeyRole.Encrypt).Algorithms]);
     }
-
-    private static string Key(int bits) => bits == 0 ? "" : " 0x" + new string('1', bits / 4);
 }

@@ -51,16 +51,16 @@ public sealed class AlgorithmTests
     public void What_is_weak_is_refused_with_the_option_that_allows_it()
     {
         using var plain = new Host(Providers.Default, new EngineOptions());
-        Assert.Contains("--legacy", Refusal(plain, Cipher.BlowfishCbc, Integrity.HmacSha1, 16, 20));
-        Assert.Contains("--legacy", Refusal(plain, Cipher.AesCbc, Integrity.KeyedMd5, 16, 16));
-        Assert.Contains("--allow-unauthenticated", Refusal(plain, Cipher.AesCbc, Integrity.None, 16, 0));
-        Assert.Contains("--allow-unauthenticated", Refusal(plain, Cipher.BlowfishCbc, Integrity.None, 16, 0));
+        Assert.Contains("--legacy", WhyNot(plain, Cipher.BlowfishCbc, Integrity.HmacSha1, 16, 20));
+        Assert.Contains("--legacy", WhyNot(plain, Cipher.AesCbc, Integrity.KeyedMd5, 16, 16));
+        Assert.Contains("--allow-unauthenticated", WhyNot(plain, Cipher.AesCbc, Integrity.None, 16, 0));
+        Assert.Contains("--allow-unauthenticated", WhyNot(plain, Cipher.BlowfishCbc, Integrity.None, 16, 0));
         using var weak = new Host(LegacyProvider.Behind(Providers.Default), new EngineOptions { AllowsUnauthenticated = true });
-        Assert.Null(Refusal(weak, Cipher.BlowfishCbc, Integrity.None, 16, 0));
+        Assert.Null(WhyNot(weak, Cipher.BlowfishCbc, Integrity.None, 16, 0));
         Assert.Equal(Cipher.BlowfishCbc, Assert.Single(weak.Engine.Sad.All).Transform.Cipher);
     }
 
-    private static string? Refusal(Host host, Cipher cipher, Integrity integrity, int cipherKey, int macKey) =>
+    private static string? WhyNot(Host host, Cipher cipher, Integrity integrity, int cipherKey, int macKey) =>
         host.Engine.AddSa(Parameters(cipher, integrity, cipherKey, macKey, 0), 1, host.Now, out Refusal? words) is null ? words!.Sentence : null;
 
     private static Host NewHost(string address, Testudo.Tests.Crypto.Suite suite, PolicyDirection direction)

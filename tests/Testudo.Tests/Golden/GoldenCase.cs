@@ -151,6 +151,9 @@ internal sealed record GoldenCase(
     /// <summary>All SAs as a file in setkey's language.</summary>
     public string ToSetkey() => string.Concat(Sas.Select(sa => sa.ToSetkey() + "\n"));
 
+    /// <summary>False where the data's makers could not open it.</summary>
+    public bool IsKnown => Packets.Any(static packet => packet.Sha256 is not null);
+
     /// <summary>Null where today's Testudo opens every packet of the case; otherwise why not, in a few words.</summary>
     public string? Unsupported() => Sas.Select(sa => sa.Unsupported()).FirstOrDefault(why => why is not null);
 

@@ -1,11 +1,13 @@
 // `testudo open` on captures of real kernels: from what is supported exactly the plain packets come out, at the time of the
 // last frame that carried them; what is not supported is refused in words or ends in named drops.
 
+using System.Net;
 using System.Security.Cryptography;
 using Testudo.Control.Setkey;
 using Testudo.Crypto;
 using Testudo.Legacy;
 using Testudo.Offline;
+using Testudo.Tests.Checker;
 using Testudo.Tests.Golden;
 using Testudo.Wire;
 using Testudo.Wire.PfKey;
@@ -18,7 +20,7 @@ public sealed class OpenGoldenTests(ITestOutputHelper output)
     private static readonly GoldenCase[] s_supported = [.. GoldenCases.All.Where(static one => one.Unsupported() is null)];
 
     /// <summary>Captures with a supported case, below the folder of golden data.</summary>
-    public static TheoryData<string> Captures => [.. s_supported.Select(static one => Path.GetRelativePath(Repository.Vectors(), one.Capture)).Distinct()];
+    public static TheoryData<string> Captures => [.. s_supported.Where(static one => one.IsKnown).Select(static one => Path.GetRelativePath(Repository.Vectors(), one.Capture)).Distinct()];
 
     /// <summary>One case for each reason why one is not supported.</summary>
     public static TheoryData<string> Unsupported => [.. Refused().DistinctBy(static one => one.Unsupported()).Select(static one => one.Name)];
@@ -142,12 +144,19 @@ public sealed class OpenGoldenTests(ITestOutputHelper output)
             if (result.Verdict == Verdict.Opened)
             {
                 found++;
-                Assert.Contains(Convert.ToHexString(SHA256.HashData(result.Packet.Span)), plain);
+                Assert.True(
+                    one.IsKnown ? plain.Contains(Convert.ToHexString(SHA256.HashData(result.Packet.Span))) : IsUpperChecksumRight(result.Packet.Span),
+                    $"{one.Name}: {Convert.ToHexString(result.Packet.Span)}");
             }
         }
 
+        wanted = one.IsKnown ? wanted : one.Packets.Count;
         return found == wanted && wanted > 0 ? "opened" : $"{found} of {wanted} packets opened";
     }
+
+    // Skipjack was read by nobody else: the IPv6 packets inside bear witness for themselves.
+    private static bool IsUpperChecksumRight(ReadOnlySpan<byte> packet) =>
+        Sum.Of(Sum.PseudoHeader(new IPAddress(packet[8..24]), new IPAddress(packet[24..40]), packet.Length - 40, packet[6]), packet[40..].ToArray()) == 0;
 
     private static List<(long Time, byte[] Bytes)> Read(string path)
     {
