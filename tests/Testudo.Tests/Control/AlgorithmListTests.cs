@@ -36,7 +36,7 @@ public sealed class AlgorithmListTests
     [Fact]
     public void FreeBSD_hears_its_own_number_of_chacha20_poly1305()
     {
-        var engine = new IpsecEngine(new EngineOptions(), s_inBox);
+        var engine = new IpsecEngine(new EngineOptions(), s_inBox, hashSeed: 1);
         var server = new KeyServer(engine, static bytes => bytes.Clear(), static _ => null);
         KeySession session = server.Open(Dialect.FreeBsd);
         server.Receive(session, Codec.Write(Dialect.FreeBsd, new PfKeyMessage(PfKeyType.Register, SaType.Esp) { Sequence = 1, Pid = 2 }), s_now);
@@ -50,7 +50,7 @@ public sealed class AlgorithmListTests
     [Fact]
     public void Des_with_a_32_bit_iv_is_des_with_a_flag()
     {
-        var engine = new IpsecEngine(new EngineOptions(), LegacyProvider.Behind(s_inBox));
+        var engine = new IpsecEngine(new EngineOptions(), LegacyProvider.Behind(s_inBox), hashSeed: 1);
         var server = new KeyServer(engine, static bytes => bytes.Clear(), static _ => null);
         KeySession session = server.Open(Dialect.NetBsd);
         var add = new PfKeyMessage(PfKeyType.Add, SaType.Esp)
@@ -75,7 +75,7 @@ public sealed class AlgorithmListTests
 
     private static (SupportedAlgorithm[] Auth, SupportedAlgorithm[] Encrypt) Register(Providers providers, EngineOptions options)
     {
-        var server = new KeyServer(new IpsecEngine(options, providers), static bytes => bytes.Clear(), static _ => null);
+        var server = new KeyServer(new IpsecEngine(options, providers, hashSeed: 1), static bytes => bytes.Clear(), static _ => null);
         KeySession session = server.Open(Dialect.Linux);
         server.Receive(session, new PfKeyMessage(PfKeyType.Register, SaType.Esp) { Sequence = 1, Pid = 2 }, s_now);
         Assert.True(session.TryTake(out byte[]? record));
