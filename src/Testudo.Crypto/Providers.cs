@@ -18,6 +18,12 @@ public sealed class Providers(params CryptoProvider[] inOrder)
     /// <summary>The providers in the order in which they are asked.</summary>
     public IReadOnlyList<CryptoProvider> InOrder => _inOrder;
 
+    /// <summary>True where a provider has the cipher.</summary>
+    public bool Computes(CipherInfo cipher) => Supports(new Transform(cipher.Cipher, Integrity.None, cipher.TagLength));
+
+    /// <summary>True where a provider has the integrity algorithm.</summary>
+    public bool Computes(IntegrityInfo integrity) => Supports(new Transform(Cipher.None, integrity.Integrity, integrity.IcvLength));
+
     /// <summary>Binds an SA's keys with the first provider that takes them; null where none does.</summary>
     /// <remarks>Lengths and copies as in <see cref="CryptoProvider.Bind"/>.</remarks>
     public SaKey? Bind(Transform transform, ReadOnlySpan<byte> cipherKey, ReadOnlySpan<byte> macKey)
@@ -54,6 +60,8 @@ public sealed class Providers(params CryptoProvider[] inOrder)
             jobs = jobs[run..];
         }
     }
+
+    private bool Supports(Transform transform) => Array.Exists(_inOrder, provider => provider.Supports(transform));
 
     private static int RunLength(ReadOnlySpan<CryptoJob> jobs)
     {

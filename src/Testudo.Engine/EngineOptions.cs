@@ -73,6 +73,9 @@ public sealed record EngineOptions
     /// <summary>Seconds without a packet after which a NAT keepalive is sent (RFC 3948, 4); 0 sends none.</summary>
     public int KeepaliveSeconds { get; init; } = 20;
 
+    /// <summary>True where ESP may be without authentication, which is open to forgery (RFC 4303, 1; RFC 8221, 4).</summary>
+    public bool AllowsUnauthenticated { get; init; }
+
     /// <summary>True where inbound packets are checked against policy; false only to look at captures without one.</summary>
     public bool ChecksPolicy { get; init; } = true;
 }

@@ -29,6 +29,9 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
     /// <summary>The options it was made with.</summary>
     public EngineOptions Options { get; } = options;
 
+    /// <summary>Who computes, in order of preference.</summary>
+    public Providers Providers { get; } = providers;
+
     /// <summary>The security associations.</summary>
     public Sad Sad { get; } = new(new SeededHash(hashSeed));
 
@@ -290,7 +293,7 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
 
     private Sa? Make(SaParameters parameters, ulong ivMask, in Now now, out Refusal? words)
     {
-        words = SaRules.Check(parameters, out Transform transform);
+        words = SaRules.Check(parameters, Options.AllowsUnauthenticated, out Transform transform);
         if (words is not null)
         {
             return null;
@@ -301,13 +304,15 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
             return new Sa(parameters, transform, null, null, ivMask, now, SaState.Mature);
         }
 
-        SaKey? sealing = providers.Bind(transform, parameters.CipherKey.Span, parameters.IntegrityKey.Span);
-        SaKey? opening = providers.Bind(transform, parameters.CipherKey.Span, parameters.IntegrityKey.Span);
+        SaKey? sealing = Providers.Bind(transform, parameters.CipherKey.Span, parameters.IntegrityKey.Span);
+        SaKey? opening = Providers.Bind(transform, parameters.CipherKey.Span, parameters.IntegrityKey.Span);
         if (sealing is null || opening is null)
         {
             sealing?.Dispose();
             opening?.Dispose();
-            words = new Refusal(PfKeyError.NotSupported, "no crypto provider on this machine computes these algorithms");
+            words = new Refusal(PfKeyError.NotSupported, Transforms.HistoricHalf(transform) is { } historic
+                ? $"{historic} is historic and is computed only where testudo was started with --legacy: use aes-gcm-16 or aes-cbc with hmac-sha2-256"
+                : "no crypto provider on this machine computes these algorithms");
             return null;
         }
 

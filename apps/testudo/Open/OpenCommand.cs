@@ -4,7 +4,6 @@ using System.CommandLine;
 using System.Text.Json;
 using Testudo.App.Keys;
 using Testudo.Control.Setkey;
-using Testudo.Crypto;
 using Testudo.Engine;
 using Testudo.Offline;
 using Testudo.Wire;
@@ -22,7 +21,7 @@ internal static class OpenCommand
 
     public static Command Make()
     {
-        var command = new Command("open", "decrypt a capture with the keys of a setkey file") { s_input, s_keys, s_output, s_all, s_policy, s_json };
+        var command = new Command("open", "decrypt a capture with the keys of a setkey file") { s_input, s_keys, s_output, s_all, s_policy, s_json, AlgorithmOptions.Legacy, AlgorithmOptions.Unauthenticated };
         command.SetAction(Run);
         return command;
     }
@@ -32,7 +31,10 @@ internal static class OpenCommand
         FileInfo input = parsed.GetRequiredValue(s_input);
         try
         {
-            var offline = new OfflineEngine(Providers.Default, checksPolicy: parsed.GetValue(s_policy));
+            var offline = new OfflineEngine(
+                AlgorithmOptions.Providers(parsed.GetValue(AlgorithmOptions.Legacy)),
+                checksPolicy: parsed.GetValue(s_policy),
+                allowsUnauthenticated: parsed.GetValue(AlgorithmOptions.Unauthenticated));
             foreach (string file in parsed.GetRequiredValue(s_keys))
             {
                 string text = file == "-" ? Console.In.ReadToEnd() : File.ReadAllText(file);

@@ -30,7 +30,7 @@ internal sealed class Daemon : IAsyncDisposable
         _options = options;
         _ending = ending;
         _confirmed = options.ConfirmSeconds <= 0;
-        var engine = new EngineOptions();
+        var engine = new EngineOptions { AllowsUnauthenticated = options.AllowsUnauthenticated };
         _host = options.Links.IsEmpty ? null : new LinuxHost(
             new LinuxHostOptions
             {
@@ -40,7 +40,7 @@ internal sealed class Daemon : IAsyncDisposable
             },
             engine);
         _tap = options.Capture is { } file ? new PacketTap(file.Create(), "testudo", options.CaptureLimit) : null;
-        Stack = new IpsecStack(new IpsecStackOptions { Engine = engine, Capture = _tap, Guard = _host is null ? null : policies => _armed ? _host.CommitGuard(policies) : null });
+        Stack = new IpsecStack(new IpsecStackOptions { Engine = engine, Providers = AlgorithmOptions.Providers(options.Legacy), Capture = _tap, Guard = _host is null ? null : policies => _armed ? _host.CommitGuard(policies) : null });
         try
         {
             // The files, then the guard with all their policies at once: it takes the place of one that a killed instance left

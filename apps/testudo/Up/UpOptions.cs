@@ -2,6 +2,7 @@
 
 using System.Collections.Immutable;
 using System.CommandLine;
+using Testudo.App.Keys;
 using Testudo.Linux;
 using Testudo.PfKey;
 
@@ -9,7 +10,8 @@ namespace Testudo.App.Up;
 
 /// <summary>What "up" was asked for.</summary>
 internal sealed record UpOptions(
-    ImmutableArray<string> Files, ImmutableArray<HostLink> Links, string PfKeyPath, string ApiPath, int Instance, int ConfirmSeconds, FileInfo? Capture, long CaptureLimit)
+    ImmutableArray<string> Files, ImmutableArray<HostLink> Links, string PfKeyPath, string ApiPath, int Instance, int ConfirmSeconds, FileInfo? Capture, long CaptureLimit,
+    bool Legacy, bool AllowsUnauthenticated)
 {
     public static Option<string[]> File { get; } = new("--file", "-f") { Description = "a setkey file to begin with; may be repeated" };
 
@@ -84,7 +86,9 @@ internal sealed record UpOptions(
             instance,
             parsed.GetValue(Confirm),
             parsed.GetValue(CaptureFile),
-            parsed.GetValue(Limit));
+            parsed.GetValue(Limit),
+            parsed.GetValue(AlgorithmOptions.Legacy),
+            parsed.GetValue(AlgorithmOptions.Unauthenticated));
     }
 
     /// <summary>A socket's path: as given, or the usual one with the instance's number in it.</summary>

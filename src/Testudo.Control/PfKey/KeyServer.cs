@@ -118,7 +118,7 @@ public sealed class KeyServer(IpsecEngine engine, FillRandom fillRandom, CommitG
             PfKeyType.Get => _sas.Get(message),
             PfKeyType.Flush => _sas.Flush(message),
             PfKeyType.Dump => _sas.Dump(message),
-            PfKeyType.Register => Algorithms.Register(session, message.SaType),
+            PfKeyType.Register => Algorithms.Register(engine, session, message.SaType),
             PfKeyType.SpdAdd or PfKeyType.SpdUpdate or PfKeyType.SpdDelete or PfKeyType.SpdDelete2 or PfKeyType.SpdGet or PfKeyType.SpdFlush
                 or PfKeyType.SpdDump => _policies.Decide(session, message, now),
 

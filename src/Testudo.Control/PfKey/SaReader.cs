@@ -82,9 +82,10 @@ internal static class SaReader
             Destination = destination,
             Mode = sa2?.Mode ?? IpsecMode.Any,
             Reqid = sa2?.Reqid ?? 0,
-            Cipher = message.SaType == SaType.IpComp ? Cipher.None : (Cipher)sa.Encrypt,
+            Cipher = message.SaType == SaType.IpComp ? Cipher.None
+                : sa.Encrypt == (byte)Cipher.DesCbc && (sa.Flags & SaFlags.Iv4b) != 0 ? Cipher.Des32Iv : (Cipher)sa.Encrypt,
             Compression = message.SaType == SaType.IpComp ? (Compression)sa.Encrypt : Compression.None,
-            Integrity = sa.Auth == AuthNull ? Integrity.None : (Integrity)sa.Auth,
+            Integrity = sa.Auth == AuthNull && own?.IcvBits is null or 0 ? Integrity.None : (Integrity)sa.Auth,
             CipherKey = message.Find(KeyRole.Encrypt)?.Key,
             IntegrityKey = message.Find(KeyRole.Auth)?.Key,
             IcvBits = (int)Math.Min(own?.IcvBits ?? 0, int.MaxValue),

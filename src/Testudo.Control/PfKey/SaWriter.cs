@@ -1,6 +1,7 @@
 // SAs as extensions, in the order of KAME's messages.
 
 using System.Collections.Immutable;
+using Testudo.Crypto;
 using Testudo.Engine.Keys;
 using Testudo.Wire;
 using Testudo.Wire.PfKey;
@@ -102,7 +103,8 @@ internal static class SaWriter
 
     private static void AddHead(Sa sa, ImmutableArray<PfKeyExtension>.Builder to)
     {
-        byte encrypt = sa.Protocol == IpProtocol.IpComp ? (byte)sa.Compression : (byte)sa.Transform.Cipher;
+        byte encrypt = sa.Protocol == IpProtocol.IpComp ? (byte)sa.Compression
+            : (byte)(sa.Transform.Cipher == Cipher.Des32Iv ? Cipher.DesCbc : sa.Transform.Cipher);
         SaFlags flags = sa.ExtendedSequence ? sa.Flags | SaFlags.ExtendedSequence : sa.Flags;
         to.Add(new SaExtension(
             sa.Spi, (uint)sa.Window.Packets, sa.State, (byte)sa.Transform.Integrity, encrypt, flags));

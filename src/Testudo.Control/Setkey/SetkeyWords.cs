@@ -79,6 +79,10 @@ internal static partial class SetkeyWords
         new("hmac-sha2-512", 7, 512, 512), new("hmac-sha512", 7, 512, 512), new("hmac-sha1", 3, 160, 160), new("hmac-md5", 2, 128, 128),
         new("keyed-md5", 249, 128, 128), new("keyed-sha1", 250, 160, 160), new("hmac-ripemd160", 8, 160, 160), new("aes-xcbc-mac", 9, 128, 128),
         new("tcp-md5", TcpMd5, 8, 640, 8), new("null", 251, 0, 2048, 8), new("chacha20-poly1305", 14, 288, 288, Note: SaltNote),
+
+        // In AH only (RFC 4543, 4); and CMAC, which has no number in any PF_KEY: Testudo's own.
+        new("aes128-gmac", 11, 160, 160, Note: SaltNote), new("aes192-gmac", 12, 224, 224, Note: SaltNote), new("aes256-gmac", 13, 288, 288, Note: SaltNote),
+        new("aes-cmac", 248, 128, 128),
     ];
 
     public const byte TcpMd5 = 252;

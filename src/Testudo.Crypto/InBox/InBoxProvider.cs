@@ -1,96 +1,85 @@
 // The provider that stands on the in-box library (on Linux: OpenSSL). It runs everywhere and does every transform of the
-// table; faster providers, and OpenSslProvider where it is available, are asked before it.
+// table but Camellia and what is historic; faster providers, and OpenSslProvider where it is available, are asked before it.
 //
-// What it takes for granted, because the engine has checked it before a job is made:
-//   - Head ... ICV lie within the packet's memory: HeadLength + IV + TextLength + IcvLength bytes;
-//   - TextLength is a multiple of the cipher's block length;
-//   - HeadLength is 8 (SPI, sequence number) where a combined mode has extended sequence numbers.
-// Nothing is allocated per job, with one exception: the library tells a wrong GCM tag by an exception, which is caught
-// here and costs a forged packet some 4 us and 464 bytes.
+// Nothing is allocated per job, with one exception: the library tells a wrong tag of AES-GCM (12 and 16 bytes) and of
+// ChaCha20-Poly1305 by an exception, which is caught and costs a forged packet some 4 us and 464 bytes.
 
 using System.Security.Cryptography;
+using Testudo.Crypto.Parts;
 
 namespace Testudo.Crypto.InBox;
 
-/// <summary>AES-GCM-16, AES-CBC with HMAC, and NULL with HMAC on .NET's own library.</summary>
-/// <remarks><see cref="Cipher.None"/> is computed like NULL: the MAC over Head and Text, as AH's ICV is (RFC 4302, 3.3.3).</remarks>
-public sealed class InBoxProvider : CryptoProvider
+/// <summary>The transforms of the table on .NET's own library; modes that it has not, on its AES.</summary>
+public sealed class InBoxProvider : PartsProvider
 {
     /// <inheritdoc/>
     public override string Name => "inbox";
 
     /// <inheritdoc/>
-    public override bool Supports(Transform transform) => transform.Cipher switch
+    public override bool Computes(Cipher cipher) => cipher switch
     {
-        Cipher.AesGcm16 => AesGcm.IsSupported && transform is { Integrity: Integrity.None, IcvLength: GcmKey.TagLength },
-        Cipher.AesCbc or Cipher.Null or Cipher.None =>
-            Transforms.Find(transform.Integrity) is { } mac && transform.IcvLength >= 12 && transform.IcvLength <= mac.DigestLength,
+        Cipher.AesGcm8 or Cipher.AesGcm12 or Cipher.AesGcm16 or Cipher.AesGmac => AesGcm.IsSupported,
+        Cipher.ChaCha20Poly1305 => ChaCha20Poly1305.IsSupported,
+        Cipher.Null or Cipher.AesCbc or Cipher.TripleDesCbc or Cipher.AesCtr or Cipher.AesCcm8 or Cipher.AesCcm12 or Cipher.AesCcm16 => true,
         _ => false,
     };
 
     /// <inheritdoc/>
-    public override SaKey? Bind(Transform transform, ReadOnlySpan<byte> cipherKey, ReadOnlySpan<byte> macKey)
+    public override bool Computes(Integrity integrity) => integrity switch
     {
-        if (!Supports(transform))
-        {
-            return null;
-        }
-
-        return transform.Cipher == Cipher.AesGcm16
-            ? new GcmKey(this, transform, cipherKey)
-            : new HmacKey(this, transform, cipherKey, macKey);
-    }
+        Integrity.AesGmac128 or Integrity.AesGmac192 or Integrity.AesGmac256 => AesGcm.IsSupported,
+        Integrity.HmacMd5 or Integrity.HmacSha1 or Integrity.HmacSha256 or Integrity.HmacSha384 or Integrity.HmacSha512
+            or Integrity.AesXcbc or Integrity.AesCmac or Integrity.Null => true,
+        _ => false,
+    };
 
     /// <inheritdoc/>
-    /// <exception cref="ObjectDisposedException">A job's key was disposed.</exception>
-    public override void Seal(Span<CryptoJob> jobs)
+    public override CipherPart? MakeCipher(Cipher cipher, ReadOnlySpan<byte> key)
     {
-        foreach (ref CryptoJob job in jobs)
+        switch (cipher)
         {
-            InBoxKey key = Usable(job.Key);
-            try
-            {
-                key.Seal(ref job);
-                job.Ok = true;
-            }
-            catch (CryptographicException)
-            {
-                job.Ok = false; // the library below: no packet's bytes bring this about
-                Wipe(job, key);
-            }
+            case Cipher.AesCbc:
+                return new CbcCipher(AesChain(key));
+            case Cipher.AesCtr:
+                return new CtrCipher(new InBoxCounterMode(key[..^4]), key[^4..]);
+            case Cipher.TripleDesCbc:
+#pragma warning disable CA5350 // it is what RFC 2451 asks for
+                using (var des = TripleDES.Create())
+#pragma warning restore CA5350
+                {
+                    return new CbcCipher(new InBoxChain(des, key));
+                }
+
+            default:
+                return null;
         }
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ObjectDisposedException">A job's key was disposed.</exception>
-    public override void Open(Span<CryptoJob> jobs)
+    public override MacPart? MakeMac(Integrity integrity, ReadOnlySpan<byte> key) => integrity switch
     {
-        foreach (ref CryptoJob job in jobs)
-        {
-            InBoxKey key = Usable(job.Key);
-            try
-            {
-                job.Ok = key.Open(ref job);
-            }
-            catch (CryptographicException)
-            {
-                job.Ok = false; // as above
-            }
+        Integrity.AesXcbc => BlockMac.Xcbc(AesChain, key),
+        Integrity.AesCmac => BlockMac.Cmac(AesChain, key),
+        _ when Computes(integrity) => new InBoxHmac(integrity, key),
+        _ => null,
+    };
 
-            if (!job.Ok)
-            {
-                Wipe(job, key);
-            }
-        }
-    }
-
-    private static unsafe void Wipe(in CryptoJob job, InBoxKey key) =>
-        CryptographicOperations.ZeroMemory(new Span<byte>(key.TextOf(job), job.TextLength));
-
-    private static InBoxKey Usable(SaKey key)
+    /// <inheritdoc/>
+    public override AeadPart? MakeAead(Cipher cipher, ReadOnlySpan<byte> key) => cipher switch
     {
-        var mine = (InBoxKey)key;
-        ObjectDisposedException.ThrowIf(mine.IsDisposed, mine);
-        return mine;
+        Cipher.AesGcm8 or Cipher.AesGcm12 or Cipher.AesGcm16 => new InBoxGcm(key, Transforms.Find(cipher)!.TagLength),
+        Cipher.AesCcm8 or Cipher.AesCcm12 or Cipher.AesCcm16 =>
+            new CcmPart(new CbcMac(AesChain(key)), new InBoxCounterMode(key), Transforms.Find(cipher)!.TagLength),
+        Cipher.ChaCha20Poly1305 => new InBoxChaCha(key),
+        _ => null,
+    };
+
+    /// <inheritdoc/>
+    public override GmacPart? MakeGmac(ReadOnlySpan<byte> key) => new InBoxGmac(key);
+
+    private static InBoxChain AesChain(ReadOnlySpan<byte> key)
+    {
+        using var aes = Aes.Create();
+        return new InBoxChain(aes, key);
     }
 }

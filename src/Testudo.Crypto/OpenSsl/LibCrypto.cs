@@ -1,4 +1,4 @@
-// libcrypto of OpenSSL 3, called without marshalling: ciphers by EVP, hashes by the SHA functions.
+// libcrypto of OpenSSL 3, called without marshalling: ciphers by EVP, hashes by the MD5 and SHA functions.
 //
 // Why not EVP for the hashes: EVP_MAC_init, and EVP_MD_CTX_copy below it, allocate and free a context for each packet and
 // cost twice what a short HMAC takes. The SHA functions compute in memory of ours, which is copied and wiped like any
@@ -27,10 +27,10 @@ internal static unsafe partial class LibCrypto
 
     private static readonly string[] s_needed =
     [
-        "OPENSSL_init_crypto", "EVP_aes_128_gcm", "EVP_aes_192_gcm", "EVP_aes_256_gcm", "EVP_aes_128_cbc", "EVP_aes_192_cbc",
-        "EVP_aes_256_cbc", "EVP_CIPHER_CTX_new", "EVP_CIPHER_CTX_free", "EVP_CIPHER_CTX_set_padding", "EVP_CIPHER_CTX_ctrl",
-        "EVP_CipherInit_ex", "EVP_CipherUpdate", "EVP_CipherFinal_ex", "SHA1_Init", "SHA1_Update", "SHA1_Final", "SHA256_Init",
-        "SHA256_Update", "SHA256_Final", "SHA384_Init", "SHA384_Final", "SHA512_Init", "SHA512_Update", "SHA512_Final",
+        "OPENSSL_init_crypto", "EVP_get_cipherbyname", "EVP_CIPHER_CTX_new", "EVP_CIPHER_CTX_free", "EVP_CIPHER_CTX_set_padding",
+        "EVP_CIPHER_CTX_ctrl", "EVP_CipherInit_ex", "EVP_CipherUpdate", "EVP_CipherFinal_ex", "MD5_Init", "MD5_Update", "MD5_Final",
+        "SHA1_Init", "SHA1_Update", "SHA1_Final", "SHA256_Init", "SHA256_Update", "SHA256_Final", "SHA384_Init", "SHA384_Final",
+        "SHA512_Init", "SHA512_Update", "SHA512_Final",
     ];
 
     /// <summary>True where the library is there, with every function that is used, and has started.</summary>
@@ -47,23 +47,17 @@ internal static unsafe partial class LibCrypto
     [LibraryImport(Library, EntryPoint = "OPENSSL_init_crypto"), DefaultDllImportSearchPaths(SearchPath)]
     private static partial int Init(ulong options, nint settings);
 
-    [LibraryImport(Library, EntryPoint = "EVP_aes_128_gcm"), DefaultDllImportSearchPaths(SearchPath)]
-    public static partial nint Aes128Gcm();
+    /// <summary>A cipher by its name, which is a string literal and so ends with a zero; 0 where the library does not have it.</summary>
+    public static nint Find(ReadOnlySpan<byte> name)
+    {
+        fixed (byte* bytes = name)
+        {
+            return CipherByName(bytes);
+        }
+    }
 
-    [LibraryImport(Library, EntryPoint = "EVP_aes_192_gcm"), DefaultDllImportSearchPaths(SearchPath)]
-    public static partial nint Aes192Gcm();
-
-    [LibraryImport(Library, EntryPoint = "EVP_aes_256_gcm"), DefaultDllImportSearchPaths(SearchPath)]
-    public static partial nint Aes256Gcm();
-
-    [LibraryImport(Library, EntryPoint = "EVP_aes_128_cbc"), DefaultDllImportSearchPaths(SearchPath)]
-    public static partial nint Aes128Cbc();
-
-    [LibraryImport(Library, EntryPoint = "EVP_aes_192_cbc"), DefaultDllImportSearchPaths(SearchPath)]
-    public static partial nint Aes192Cbc();
-
-    [LibraryImport(Library, EntryPoint = "EVP_aes_256_cbc"), DefaultDllImportSearchPaths(SearchPath)]
-    public static partial nint Aes256Cbc();
+    [LibraryImport(Library, EntryPoint = "EVP_get_cipherbyname"), DefaultDllImportSearchPaths(SearchPath)]
+    private static partial nint CipherByName(byte* name);
 
     /// <summary>A context, or null where there is no memory.</summary>
     [LibraryImport(Library, EntryPoint = "EVP_CIPHER_CTX_new"), DefaultDllImportSearchPaths(SearchPath)]
@@ -90,6 +84,15 @@ internal static unsafe partial class LibCrypto
     /// <summary>Ends the message; 0 also where the expected tag is not the right one (compared in constant time).</summary>
     [LibraryImport(Library, EntryPoint = "EVP_CipherFinal_ex"), DefaultDllImportSearchPaths(SearchPath)]
     public static partial int FinalCipher(nint context, byte* output, int* written);
+
+    [LibraryImport(Library, EntryPoint = "MD5_Init"), DefaultDllImportSearchPaths(SearchPath)]
+    public static partial int Md5Init(void* context);
+
+    [LibraryImport(Library, EntryPoint = "MD5_Update"), DefaultDllImportSearchPaths(SearchPath)]
+    public static partial int Md5Update(void* context, void* data, nuint length);
+
+    [LibraryImport(Library, EntryPoint = "MD5_Final"), DefaultDllImportSearchPaths(SearchPath)]
+    public static partial int Md5Final(byte* digest, void* context);
 
     [LibraryImport(Library, EntryPoint = "SHA1_Init"), DefaultDllImportSearchPaths(SearchPath)]
     public static partial int Sha1Init(void* context);

@@ -1,16 +1,14 @@
-// The provider that stands on libcrypto itself. The class library goes the same way, but tells a wrong GCM tag by an
-// exception, whose cost any sender of forged packets can ask for; here a wrong tag is a return code.
+// The provider that stands on libcrypto itself. The class library goes the same way, but tells a wrong tag by an exception,
+// whose cost any sender of forged packets can ask for; here a wrong tag is a return code.
 //
-// What it takes for granted, because the engine has checked it before a job is made: as InBoxProvider does.
 // No job allocates or throws, whatever the packet's bytes. A call that fails inside the library fails its job.
 
-using System.Security.Cryptography;
+using Testudo.Crypto.Parts;
 
 namespace Testudo.Crypto.OpenSsl;
 
-/// <summary>AES-GCM-16, AES-CBC with HMAC, and NULL with HMAC on OpenSSL 3.</summary>
-/// <remarks><see cref="Cipher.None"/> is computed like NULL: the MAC over Head and Text, as AH's ICV is (RFC 4302, 3.3.3).</remarks>
-public sealed class OpenSslProvider : CryptoProvider
+/// <summary>Every transform of the table that is not historic, on OpenSSL 3.</summary>
+public sealed class OpenSslProvider : PartsProvider
 {
     /// <summary>Makes the provider.</summary>
     /// <exception cref="PlatformNotSupportedException">libcrypto.so.3 is not on this machine.</exception>
@@ -30,73 +28,88 @@ public sealed class OpenSslProvider : CryptoProvider
     public override string Name => "openssl";
 
     /// <inheritdoc/>
-    public override bool Supports(Transform transform) => transform.Cipher switch
+    public override bool Computes(Cipher cipher) => Transforms.Find(cipher) is { IsHistoric: false };
+
+    /// <inheritdoc/>
+    public override bool Computes(Integrity integrity) => Transforms.Find(integrity) is { IsHistoric: false };
+
+    /// <inheritdoc/>
+    public override CipherPart? MakeCipher(Cipher cipher, ReadOnlySpan<byte> key) => cipher switch
     {
-        Cipher.AesGcm16 => transform is { Integrity: Integrity.None, IcvLength: GcmKey.TagLength },
-        Cipher.AesCbc or Cipher.Null or Cipher.None =>
-            Transforms.Find(transform.Integrity) is { } mac && transform.IcvLength >= 12 && transform.IcvLength <= mac.DigestLength,
-        _ => false,
+        Cipher.AesCbc => OverChain(AesChain(key)),
+        Cipher.CamelliaCbc => OverChain(EvpChain.Create(
+            LibCrypto.Find(ByLength(key, "camellia-128-cbc"u8, "camellia-192-cbc"u8, "camellia-256-cbc"u8)), 16, key)),
+        Cipher.TripleDesCbc => OverChain(EvpChain.Create(LibCrypto.Find("des-ede3-cbc"u8), 8, key)),
+        Cipher.AesCtr => AesCounter(key[..^4]) is { } mode ? new CtrCipher(mode, key[^4..]) : null,
+        _ => null,
     };
 
     /// <inheritdoc/>
-    /// <remarks>Null also where the library would not take the key, so that the next provider is asked.</remarks>
-    public override SaKey? Bind(Transform transform, ReadOnlySpan<byte> cipherKey, ReadOnlySpan<byte> macKey)
+    public override MacPart? MakeMac(Integrity integrity, ReadOnlySpan<byte> key)
     {
-        if (!Supports(transform))
+        switch (integrity)
         {
-            return null;
-        }
+            case Integrity.AesXcbc:
+                return BlockMac.Xcbc(AesChain, key);
+            case Integrity.AesCmac:
+                return BlockMac.Cmac(AesChain, key);
+            default:
+                var hmac = new Hmac(integrity, key);
+                if (hmac.IsUsable)
+                {
+                    return hmac;
+                }
 
-        OpenSslKey key = transform.Cipher == Cipher.AesGcm16
-            ? new GcmKey(this, transform, cipherKey)
-            : new HmacKey(this, transform, cipherKey, macKey);
-        if (key.IsUsable)
-        {
-            return key;
-        }
-
-        key.Dispose();
-        return null;
-    }
-
-    /// <inheritdoc/>
-    /// <exception cref="ObjectDisposedException">A job's key was disposed.</exception>
-    public override unsafe void Seal(Span<CryptoJob> jobs)
-    {
-        foreach (ref CryptoJob job in jobs)
-        {
-            OpenSslKey key = Usable(job.Key);
-            job.Ok = key.Seal(job);
-            WipeFailed(job, key);
+                hmac.Dispose();
+                return null;
         }
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ObjectDisposedException">A job's key was disposed.</exception>
-    public override unsafe void Open(Span<CryptoJob> jobs)
+    public override AeadPart? MakeAead(Cipher cipher, ReadOnlySpan<byte> key)
     {
-        foreach (ref CryptoJob job in jobs)
+        int tagLength = Transforms.Find(cipher)!.TagLength;
+        switch (cipher)
         {
-            OpenSslKey key = Usable(job.Key);
-            job.Ok = key.Open(job);
-            WipeFailed(job, key);
+            case Cipher.AesCcm8 or Cipher.AesCcm12 or Cipher.AesCcm16:
+                EvpChain? chain = AesChain(key);
+                CounterMode? mode = AesCounter(key);
+                if (chain is not null && mode is not null)
+                {
+                    return new CcmPart(new CbcMac(chain), mode, tagLength);
+                }
+
+                chain?.Dispose();
+                mode?.Dispose();
+                return null;
+            case Cipher.ChaCha20Poly1305:
+                return Context(LibCrypto.Find("chacha20-poly1305"u8), key) is { } chaCha ? new EvpAead(chaCha, tagLength) : null;
+            default:
+                return AesGcm(key) is { } gcm ? new EvpAead(gcm, tagLength) : null;
         }
     }
 
-    private static OpenSslKey Usable(SaKey key)
-    {
-        var mine = (OpenSslKey)key;
-        ObjectDisposedException.ThrowIf(!mine.IsUsable, mine);
-        return mine;
-    }
+    /// <inheritdoc/>
+    public override GmacPart? MakeGmac(ReadOnlySpan<byte> key) => AesGcm(key) is { } gcm ? new EvpGmac(gcm) : null;
 
-    private static unsafe void WipeFailed(in CryptoJob job, OpenSslKey key)
-    {
-        if (!job.Ok)
+    private static CbcCipher? OverChain(EvpChain? chain) => chain is null ? null : new CbcCipher(chain);
+
+    private static EvpChain? AesChain(ReadOnlySpan<byte> key) =>
+        EvpChain.Create(LibCrypto.Find(ByLength(key, "aes-128-cbc"u8, "aes-192-cbc"u8, "aes-256-cbc"u8)), 16, key);
+
+    private static EvpCounterMode? AesCounter(ReadOnlySpan<byte> key) =>
+        Context(LibCrypto.Find(ByLength(key, "aes-128-ctr"u8, "aes-192-ctr"u8, "aes-256-ctr"u8)), key) is { } context ? new EvpCounterMode(context) : null;
+
+    private static EvpContext? AesGcm(ReadOnlySpan<byte> key) =>
+        Context(LibCrypto.Find(ByLength(key, "aes-128-gcm"u8, "aes-192-gcm"u8, "aes-256-gcm"u8)), key);
+
+    private static unsafe EvpContext? Context(nint cipher, ReadOnlySpan<byte> key) => EvpContext.Create(cipher, key, null, 1);
+
+    private static ReadOnlySpan<byte> ByLength(
+        ReadOnlySpan<byte> key, ReadOnlySpan<byte> of128, ReadOnlySpan<byte> of192, ReadOnlySpan<byte> of256) => key.Length switch
         {
-            CryptographicOperations.ZeroMemory(new Span<byte>(key.TextOf(job), job.TextLength));
-        }
-
-        GC.KeepAlive(key); // its finalizer frees what was computed with
-    }
+            16 => of128,
+            24 => of192,
+            _ => of256,
+        };
 }

@@ -36,5 +36,5 @@ internal static class Ah
     /// <summary>True where a received header may have this length.</summary>
     public static bool IsLength(Sa sa, int length) => length == Aligned(sa, 4) || length == Aligned(sa, 8);
 
-    private static int Aligned(Sa sa, int to) => (FixedLength(sa) + sa.IvLength + sa.Transform.IcvLength + to - 1) & -to;
+    private static int Aligned(Sa sa, int to) => (FixedLength(sa) + sa.Transform.IcvLength + to - 1) & -to;
 }

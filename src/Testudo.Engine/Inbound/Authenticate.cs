@@ -42,7 +42,7 @@ internal static unsafe partial class InboundPath
             state.EspOffset = state.Info.UpperOffset;
         }
 
-        int at = state.EspOffset, check = sa.IvLength + sa.Transform.IcvLength;
+        int at = state.EspOffset, check = sa.Transform.IcvLength;
         Span<byte> bytes = packet.Span;
         int length = (bytes[at + 1] + 2) * 4;
         if (!Ah.IsLength(sa, length) || length > bytes.Length - at)

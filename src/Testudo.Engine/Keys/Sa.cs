@@ -45,6 +45,7 @@ public sealed class Sa
         _hardPackets = parameters.Hard.Allocations;
         Transform = transform;
         CipherInfo = Transforms.Find(transform.Cipher);
+        IcvIvLength = Transforms.Find(transform.Integrity)?.IvLength ?? 0;
         SealingKey = sealing;
         OpeningKey = opening;
         IvMask = ivMask;
@@ -158,6 +159,9 @@ public sealed class Sa
     internal void ClearClaimant() => Volatile.Write(ref _claimant, null);
 
     internal int IvLength => CipherInfo?.IvLength ?? 0;
+
+    /// <summary>Bytes of IV at the start of AH's ICV (RFC 4543, 4); 0 for all but AES-GMAC.</summary>
+    internal int IcvIvLength { get; }
 
     /// <summary>True for ESP as RFC 1827 has it: the SPI alone, no sequence number.</summary>
     internal bool IsOld => (Flags & SaFlags.Old) != 0;

@@ -13,7 +13,7 @@ public static class SaRules
     public const uint MinSpi = 256;
 
     /// <summary>Null and the transform, or why this SA cannot be.</summary>
-    public static Refusal? Check(SaParameters sa, out Transform transform)
+    public static Refusal? Check(SaParameters sa, bool allowsUnauthenticated, out Transform transform)
     {
         transform = default;
         if (sa.Protocol is not (IpProtocol.Esp or IpProtocol.Ah or IpProtocol.IpComp))
@@ -46,8 +46,11 @@ public static class SaRules
             return Invalid("extended sequence numbers need a replay window, by which the half that is not sent is told (RFC 4303, 3.4.3): add one (-r)");
         }
 
+        // Derivation asks for an IV that is not sent; like NetBSD we send one all the same.
         SaFlags known = SaFlags.CyclicSequence | SaFlags.RandomPad | SaFlags.ZeroPad | SaFlags.Old;
-        SaFlags unknown = sa.Flags & ~(sa.Protocol == IpProtocol.Ah ? known | SaFlags.AlignTo8 : known);
+        SaFlags ofDes = sa.Cipher is Cipher.DesCbc or Cipher.Des32Iv ? SaFlags.Derivation | SaFlags.Iv4b : SaFlags.None;
+        SaFlags ofAh = sa.Protocol == IpProtocol.Ah ? SaFlags.AlignTo8 : SaFlags.None;
+        SaFlags unknown = sa.Flags & ~(known | ofDes | ofAh);
         if (unknown != 0)
         {
             return Invalid($"SA flag {unknown} is not supported");
@@ -55,7 +58,7 @@ public static class SaRules
 
         if (sa.Protocol == IpProtocol.Ah)
         {
-            return CheckAh(sa, out transform);
+            return CheckAh(sa, allowsUnauthenticated, out transform);
         }
 
         if ((sa.Flags & SaFlags.Old) != 0 && CheckOld(sa) is { } old)
@@ -63,7 +66,8 @@ public static class SaRules
             return Invalid(old);
         }
 
-        string? words = Transforms.TryMake(sa.Cipher, sa.Integrity, sa.CipherKey.Length * 8, sa.IntegrityKey.Length * 8, sa.IcvBits, out transform);
+        string? words = Transforms.TryMake(
+            sa.Cipher, sa.Integrity, sa.CipherKey.Length * 8, sa.IntegrityKey.Length * 8, sa.IcvBits, out transform, allowsUnauthenticated);
         return words is null ? null : Invalid(words);
     }
 
@@ -86,7 +90,7 @@ public static class SaRules
                     ? Invalid("ipcomp has no UDP encapsulation, no sequence numbers and no old format: those are for esp")
                     : null;
 
-    private static Refusal? CheckAh(SaParameters sa, out Transform transform)
+    private static Refusal? CheckAh(SaParameters sa, bool allowsUnauthenticated, out Transform transform)
     {
         transform = default;
         if (sa.Cipher != Cipher.None || !sa.CipherKey.IsEmpty)
@@ -104,7 +108,7 @@ public static class SaRules
             return Invalid("ah in the old format has no sequence numbers: its replay window is 0 (RFC 1826)");
         }
 
-        string? words = Transforms.TryMakeAh(sa.Integrity, sa.IntegrityKey.Length * 8, sa.IcvBits, out transform);
+        string? words = Transforms.TryMakeAh(sa.Integrity, sa.IntegrityKey.Length * 8, sa.IcvBits, out transform, allowsUnauthenticated);
         return words is null ? null : Invalid(words);
     }
 

@@ -31,7 +31,7 @@ internal static unsafe partial class OutboundPath
         int length = Ah.Length(sa);
         int outer = !tunnel ? header : sa.Source.Family == IpFamily.V4 ? IpInfo.V4HeaderLength : IpInfo.V6HeaderLength;
         int before = length + (tunnel ? outer : 0);
-        int check = sa.IvLength + sa.Transform.IcvLength;
+        int check = sa.Transform.IcvLength;
         if (packet.Front < before || packet.Back < check || outer + length > Ah.MaxHeaders)
         {
             return Drop.NoRoom;
@@ -100,7 +100,7 @@ internal static unsafe partial class OutboundPath
         }
 
         byte* end = packet.Data + packet.Length;
-        WriteIv(new Span<byte>(end, sa.IvLength), sequence ^ sa.IvMask);
+        WriteIv(new Span<byte>(end, sa.IcvIvLength), sequence ^ sa.IvMask);
         packet.Spi = sa.Spi;
         packet.Sequence = sequence;
         state.OuterLength = outer;
@@ -119,7 +119,7 @@ internal static unsafe partial class OutboundPath
         Sa sa = state.Chain[state.Done];
         int outer = state.OuterLength;
         me.Aside(index)[..outer].CopyTo(packet.Span);
-        new ReadOnlySpan<byte>(packet.Data + packet.Length, sa.IvLength + sa.Transform.IcvLength)
+        new ReadOnlySpan<byte>(packet.Data + packet.Length, sa.Transform.IcvLength)
             .CopyTo(packet.Span[(outer + Ah.FixedLength(sa))..]);
     }
 }

@@ -106,6 +106,10 @@ internal static unsafe partial class OutboundPath
         {
             BinaryPrimitives.WriteUInt64BigEndian(iv[^8..], unique);
         }
+        else if (iv.Length >= 4)
+        {
+            BinaryPrimitives.WriteUInt32BigEndian(iv, (uint)unique); // RFC 1829
+        }
     }
 
     // RFC 4303, 2.4: 1, 2, 3 ... unless the SA says zeros, or bytes without a pattern. Those hide nothing (they are as

@@ -15,9 +15,10 @@ public sealed class OfflineEngine
     /// <summary>An engine that knows nothing yet.</summary>
     /// <param name="providers">Who computes.</param>
     /// <param name="checksPolicy">Whether packets are checked against policies.</param>
-    public OfflineEngine(Providers providers, bool checksPolicy)
+    /// <param name="allowsUnauthenticated">Whether ESP may be without authentication.</param>
+    public OfflineEngine(Providers providers, bool checksPolicy, bool allowsUnauthenticated = false)
     {
-        Engine = new IpsecEngine(new EngineOptions { ChecksPolicy = checksPolicy }, providers, hashSeed: 0);
+        Engine = new IpsecEngine(new EngineOptions { ChecksPolicy = checksPolicy, AllowsUnauthenticated = allowsUnauthenticated }, providers, hashSeed: 0);
         // It never sends and has all the time there is, so nothing has to be random; and no lifetime ends, so it needs no clock.
         Keys = new LocalKeys(new KeyServer(Engine, static bytes => bytes.Clear(), static _ => null), _control, static () => default);
     }

@@ -13,7 +13,7 @@ namespace Testudo.Tests.Architecture;
 internal sealed record Room(string Name, string Folder, string[] Knows, bool IsPure, string[] Native, string Why)
 {
     private const string Wire = "Testudo.Wire", Crypto = "Testudo.Crypto", Engine = "Testudo.Engine", Control = "Testudo.Control",
-        Links = "Testudo.Links", Host = "Testudo", Simulation = "Testudo.Simulation";
+        Links = "Testudo.Links", Legacy = "Testudo.Legacy", Host = "Testudo", Simulation = "Testudo.Simulation";
 
     public static IReadOnlyList<Room> All { get; } =
     [
@@ -21,6 +21,8 @@ internal sealed record Room(string Name, string Folder, string[] Knows, bool IsP
             "bytes and their meaning need nobody: whoever reads a packet must not have to carry keys or sockets along"),
         new(Crypto, "src/Testudo.Crypto", [], true, ["OpenSsl/LibCrypto.cs", "Compression/LibZ.cs"],
             "providers and compressors compute on spans; one that knew of packets could not be put in another's place"),
+        new(Legacy, "src/Testudo.Legacy", [Crypto, "BouncyCastle.Cryptography"], true, [],
+            "what is historic is computed by a package that the shipped core does not know; only programs bring the two together"),
         new(Engine, "src/Testudo.Engine", [Wire, Crypto], true, [],
             "the engine decides; sockets and hosts come to it, and so it can be run from one seed"),
         new(Control, "src/Testudo.Control", [Wire, Crypto, Engine], true, [],
@@ -31,7 +33,7 @@ internal sealed record Room(string Name, string Folder, string[] Knows, bool IsP
             "the host owns threads and the clock and joins the rooms; nobody below it may need a host"),
         new(Simulation, "src/Testudo.Simulation", [Wire, Crypto, Engine, Control, Host], false, [],
             "a simulation is a host of another kind; with Links it would come to real sockets and real time"),
-        new("Testudo.App", "apps/testudo", [Wire, Crypto, Engine, Control, Links, Host, Simulation], false, ["Demo/DemoNative.cs"],
+        new("Testudo.App", "apps/testudo", [Wire, Crypto, Legacy, Engine, Control, Links, Host, Simulation], false, ["Demo/DemoNative.cs"],
             "programs stand above everything, and nothing knows them"),
     ];
 

@@ -152,7 +152,7 @@ public sealed class SaExchangeTests
         Assert.Contains("exists already", Refused(PfKeyError.Exists, Add(0x1001, fill: 30)));
         Assert.Contains("SPI 255 is reserved", Refused(PfKeyError.Invalid, Add(255)));
         Assert.Contains("128 or 192 or 256 bits, not 136", Refused(PfKeyError.Invalid, With(Add(9000), new KeyExtension(KeyRole.Encrypt, 136, new byte[17]))));
-        Assert.Contains("13 is not known", Refused(PfKeyError.Invalid, With(Add(9000), Aes(9000) with { Encrypt = 13 })));
+        Assert.Contains("21 is not known", Refused(PfKeyError.Invalid, With(Add(9000), Aes(9000) with { Encrypt = 21 })));
         Assert.Contains("open to forgery", Refused(PfKeyError.Invalid, With(Add(9000), Aes(9000) with { Auth = 251 })));
         Assert.Contains("SADB_ADD has no SADB_EXT_SA", Refused(PfKeyError.Invalid, Without<SaExtension>(Add(9000))));
         Assert.Contains("SADB_ADD has no SADB_EXT_ADDRESS_SRC", Refused(PfKeyError.Invalid, Without<AddressExtension>(Add(9000))));

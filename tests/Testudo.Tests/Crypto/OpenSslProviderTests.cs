@@ -23,12 +23,15 @@ public sealed class OpenSslAllocation() : ProviderAllocation(OpenSslProviderTest
 [Collection(nameof(Alone))]
 public sealed class OpenSslProviderTests
 {
-    private const int ForgedPackets = 20_000;
+    private const int ForgedPackets = 5_000;
 
     private readonly OpenSslProvider _openSsl = Provider();
     private readonly InBoxProvider _inBox = new();
 
     public static IEnumerable<TheoryDataRow<Suite>> Suites => ProviderProperties.Suites;
+
+    /// <summary>What the in-box library has too: all but Camellia, which BouncyCastle stands beside (OneShot).</summary>
+    public static IEnumerable<TheoryDataRow<Suite>> Shared => Suites.Where(row => row.Data.Transform.Cipher != Cipher.CamelliaCbc);
 
     /// <summary>The provider, or the running test is skipped.</summary>
     internal static OpenSslProvider Provider()
@@ -63,7 +66,7 @@ public sealed class OpenSslProviderTests
         Assert.Equal(["openssl", "inbox"], Providers.Default.InOrder.Select(provider => provider.Name));
 
     [Theory]
-    [MemberData(nameof(Suites), DisableDiscoveryEnumeration = true)]
+    [MemberData(nameof(Shared), DisableDiscoveryEnumeration = true)]
     public void It_makes_the_bytes_of_the_in_box_provider_and_each_opens_what_the_other_sealed(Suite suite) =>
         Gen.Select(Gen.Int[0, 9000], Gen.Int[0, 31], Gen.Int).Sample(
             (bytes, offset, seed) =>

@@ -47,8 +47,13 @@ internal sealed class Host : IDisposable
     }
 
     public Host(CryptoProvider provider, EngineOptions? options = null, params string[] addresses)
+        : this(new Providers(provider), options, addresses)
     {
-        Engine = new IpsecEngine(options ?? new EngineOptions { Mtu = 65535 }, new Providers(provider), hashSeed: 1);
+    }
+
+    public Host(Providers providers, EngineOptions? options = null, params string[] addresses)
+    {
+        Engine = new IpsecEngine(options ?? new EngineOptions { Mtu = 65535 }, providers, hashSeed: 1);
         Engine.SetLocalAddresses(addresses.Select(Address.Parse));
         Worker = Engine.NewWorker();
     }

@@ -1,10 +1,13 @@
 // `testudo open` on captures of real kernels: from what is supported exactly the plain packets come out, at the time of the
 // last frame that carried them; what is not supported is refused in words or ends in named drops.
 
+using System.Net;
 using System.Security.Cryptography;
 using Testudo.Control.Setkey;
 using Testudo.Crypto;
+using Testudo.Legacy;
 using Testudo.Offline;
+using Testudo.Tests.Checker;
 using Testudo.Tests.Golden;
 using Testudo.Wire;
 using Testudo.Wire.PfKey;
@@ -17,7 +20,7 @@ public sealed class OpenGoldenTests(ITestOutputHelper output)
     private static readonly GoldenCase[] s_supported = [.. GoldenCases.All.Where(static one => one.Unsupported() is null)];
 
     /// <summary>Captures with a supported case, below the folder of golden data.</summary>
-    public static TheoryData<string> Captures => [.. s_supported.Select(static one => Path.GetRelativePath(Repository.Vectors(), one.Capture)).Distinct()];
+    public static TheoryData<string> Captures => [.. s_supported.Where(static one => one.IsKnown).Select(static one => Path.GetRelativePath(Repository.Vectors(), one.Capture)).Distinct()];
 
     /// <summary>One case for each reason why one is not supported.</summary>
     public static TheoryData<string> Unsupported => [.. Refused().DistinctBy(static one => one.Unsupported()).Select(static one => one.Name)];
@@ -36,7 +39,7 @@ public sealed class OpenGoldenTests(ITestOutputHelper output)
             .Select(packet => (frames[packet.Frames.Max() - 1].Stamp * 1000, Convert.ToHexString(packet.Sha256!)))];
 
         string written = scratch[capture.Length % 2 == 0 ? "out.pcap" : "out.pcapng"];
-        CliResult result = Cli.Run(["open", cases[0].Capture, .. keys, "-w", written]);
+        CliResult result = Cli.Run(["open", cases[0].Capture, .. keys, "-w", written, "--legacy", "--allow-unauthenticated"]);
         Assert.Equal((0, ""), (result.Status, result.Output));
         Assert.StartsWith($"testudo open: {frames.Count} frames: {expected.Length} opened, ", result.Error.Split('\n')[^2], StringComparison.Ordinal);
         Assert.Equal(expected, Read(written).Select(static frame => (frame.Time, Convert.ToHexString(SHA256.HashData(frame.Bytes)))));
@@ -48,7 +51,7 @@ public sealed class OpenGoldenTests(ITestOutputHelper output)
     {
         using var scratch = new Scratch();
         GoldenCase one = GoldenCases.All.Single(one => one.Name == name);
-        CliResult result = Cli.Run("open", scratch.Write("in.pcap", one.CaptureOfThis()), "-f", scratch.Write("keys.conf", one.ToSetkey()), "-w", scratch["out.pcap"]);
+        CliResult result = Cli.Run("open", scratch.Write("in.pcap", one.CaptureOfThis()), "-f", scratch.Write("keys.conf", one.ToSetkey()), "-w", scratch["out.pcap"], "--legacy", "--allow-unauthenticated");
         output.WriteLine($"{name} ({one.Unsupported()}): status {result.Status}\n{result.Error}");
         if (result.Status == 0)
         {
@@ -64,6 +67,25 @@ public sealed class OpenGoldenTests(ITestOutputHelper output)
             Assert.DoesNotContain("   at ", result.Error); // no stack of an exception
             Assert.False(File.Exists(scratch["out.pcap"]));
         }
+    }
+
+    [Theory]
+    [InlineData("linux/esp-transport-v4/blowfish-cbc-448+hmac-sha256-128", "blowfish-cbc is historic", "--legacy")]
+    [InlineData("linux/esp-transport-v4/null+hmac-rmd160-96", "hmac-ripemd160 is historic", "--legacy")]
+    [InlineData("linux/esp-transport-v4/aes-cbc-128+none", "aes-cbc without an integrity algorithm", "--allow-unauthenticated")]
+    public void What_is_weak_is_opened_only_where_that_is_asked_for(string name, string words, string option)
+    {
+        using var scratch = new Scratch();
+        GoldenCase one = GoldenCases.All.Single(one => one.Name == name);
+        string[] arguments = ["open", scratch.Write("in.pcap", one.CaptureOfThis()), "-f", scratch.Write("keys.conf", one.ToSetkey())];
+        CliResult refused = Cli.Run(arguments);
+        Assert.Equal(1, refused.Status);
+        Assert.Contains("keys.conf:1:", refused.Error);
+        Assert.Contains(words, refused.Error);
+        Assert.Contains(option, refused.Error);
+        CliResult opened = Cli.Run([.. arguments, option]);
+        Assert.Contains($" {one.Packets.Count} opened,", opened.Error);
+        Assert.Equal(0, opened.Status);
     }
 
     [Fact]
@@ -101,7 +123,7 @@ public sealed class OpenGoldenTests(ITestOutputHelper output)
             return "refused by setkey";
         }
 
-        var offline = new OfflineEngine(Providers.Default, checksPolicy: false);
+        var offline = new OfflineEngine(LegacyProvider.Behind(Providers.Default), checksPolicy: false, allowsUnauthenticated: true);
         foreach (PfKeyMessage message in script.Commands.SelectMany(static command => command.Messages))
         {
             PfKeyMessage answer = offline.Keys.Ask(message)[^1];
@@ -122,12 +144,19 @@ public sealed class OpenGoldenTests(ITestOutputHelper output)
             if (result.Verdict == Verdict.Opened)
             {
                 found++;
-                Assert.Contains(Convert.ToHexString(SHA256.HashData(result.Packet.Span)), plain);
+                Assert.True(
+                    one.IsKnown ? plain.Contains(Convert.ToHexString(SHA256.HashData(result.Packet.Span))) : IsUpperChecksumRight(result.Packet.Span),
+                    $"{one.Name}: {Convert.ToHexString(result.Packet.Span)}");
             }
         }
 
+        wanted = one.IsKnown ? wanted : one.Packets.Count;
         return found == wanted && wanted > 0 ? "opened" : $"{found} of {wanted} packets opened";
     }
+
+    // Skipjack was read by nobody else: the IPv6 packets inside bear witness for themselves.
+    private static bool IsUpperChecksumRight(ReadOnlySpan<byte> packet) =>
+        Sum.Of(Sum.PseudoHeader(new IPAddress(packet[8..24]), new IPAddress(packet[24..40]), packet.Length - 40, packet[6]), packet[40..].ToArray()) == 0;
 
     private static List<(long Time, byte[] Bytes)> Read(string path)
     {

@@ -65,7 +65,9 @@ public class SetkeyParserTests
     [Fact]
     public void Every_algorithm_that_is_computed_can_be_said_with_all_its_keys()
     {
-        foreach (CipherInfo cipher in Transforms.Ciphers)
+        // KAME's rule: that one is for esp-old.
+        Assert.Equal((2, SaFlags.Iv4b), One("add 10.0.0.1 10.0.0.2 esp-old 500 -E des-32iv 0x3333333333333333;").Find<SaExtension>() is { } old ? (old.Encrypt, old.Flags & SaFlags.Iv4b) : default);
+        foreach (CipherInfo cipher in Transforms.Ciphers.Where(static info => info.Cipher != Cipher.Des32Iv))
         {
             foreach (int bits in cipher.KeyBits)
             {
@@ -76,7 +78,7 @@ public class SetkeyParserTests
 
         foreach (IntegrityInfo mac in Transforms.Integrities)
         {
-            Assert.Equal((byte)mac.Integrity, One($"add 10.0.0.1 10.0.0.2 ah 500 -A {mac.Name} 0x{new string('3', mac.KeyBits / 4)};").Find<SaExtension>()!.Auth);
+            Assert.Equal((byte)mac.Integrity, One($"add 10.0.0.1 10.0.0.2 ah 500 -A {mac.Name}{(mac.KeyBits == 0 ? "" : " 0x")}{new string('3', mac.KeyBits / 4)};").Find<SaExtension>()!.Auth);
         }
     }
 
@@ -183,9 +185,7 @@ public class SetkeyParserTests
         }
 
         Assert.True(count > 100);
-
-        // AES-CMAC has no number in anyone's PF_KEY.
-        Assert.Equal(["'aes-cmac' is no authentication algorithm"], unsaid);
+        Assert.Empty(unsaid);
     }
 
     [Fact]

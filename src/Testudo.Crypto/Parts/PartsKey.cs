@@ -1,17 +1,12 @@
-// What the keys on libcrypto have in common: native memory that is wiped and freed once, by Dispose or at the latest by
-// the collector.
+// What the keys made of parts have in common: one job at a time, in place, and dead after Dispose.
 
-namespace Testudo.Crypto.OpenSsl;
+namespace Testudo.Crypto.Parts;
 
-/// <summary>A key of <see cref="OpenSslProvider"/>.</summary>
-internal abstract unsafe class OpenSslKey(OpenSslProvider provider, Transform transform) : SaKey(provider, transform)
+/// <summary>A key of a <see cref="PartsProvider"/>.</summary>
+internal abstract unsafe class PartsKey(CryptoProvider provider, Transform transform) : SaKey(provider, transform)
 {
-    private bool _freed;
-
-    ~OpenSslKey() => Dispose(false);
-
-    /// <summary>True from a successful construction to Dispose.</summary>
-    public bool IsUsable { get; protected set; }
+    /// <summary>True until Dispose.</summary>
+    public bool IsUsable { get; private set; } = true;
 
     /// <summary>Seals one packet: true where it may be sent.</summary>
     public abstract bool Seal(in CryptoJob job);
@@ -19,8 +14,11 @@ internal abstract unsafe class OpenSslKey(OpenSslProvider provider, Transform tr
     /// <summary>Opens one packet: true where its ICV was right. The caller wipes the text where it was not.</summary>
     public abstract bool Open(in CryptoJob job);
 
-    /// <summary>Bytes of IV in each packet.</summary>
+    /// <summary>Bytes of IV before the text.</summary>
     protected int IvLength { get; } = Transforms.Find(transform.Cipher)?.IvLength ?? 0;
+
+    /// <summary>The IV field.</summary>
+    protected static byte* IvOf(in CryptoJob job) => job.Head + job.HeadLength;
 
     /// <summary>The first byte behind the IV.</summary>
     public byte* TextOf(in CryptoJob job) => job.Head + job.HeadLength + IvLength;
@@ -28,15 +26,14 @@ internal abstract unsafe class OpenSslKey(OpenSslProvider provider, Transform tr
     /// <summary>The ICV field, behind the text.</summary>
     protected byte* IcvOf(in CryptoJob job) => TextOf(job) + job.TextLength;
 
-    /// <summary>Wipes and frees; called once.</summary>
+    /// <summary>Wipes; called once.</summary>
     protected abstract void Free();
 
     /// <inheritdoc/>
     protected sealed override void Dispose(bool disposing)
     {
-        if (!_freed)
+        if (IsUsable)
         {
-            _freed = true;
             IsUsable = false;
             Free();
         }
