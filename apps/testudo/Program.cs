@@ -7,6 +7,7 @@ using Testudo.App.Demo;
 using Testudo.App.Open;
 using Testudo.App.Keys;
 using Testudo.App.Pair;
+using Testudo.App.Seal;
 using Testudo.App.Up;
 
 if (CalledAs.Name() == "setkey")
@@ -27,6 +28,7 @@ var root = new Command("testudo", "IPsec in userspace: ESP, PF_KEY and setkey wh
     ApiCommands.MakeStatus(),
     ApiCommands.MakeConfirm(),
     OpenCommand.Make(),
+    SealCommand.Make(),
     PairCommand.Make(),
     DemoCommand.Make(),
 
