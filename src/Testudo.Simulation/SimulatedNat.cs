@@ -78,6 +78,17 @@ public sealed class SimulatedNat : SimulatedRouter
         }
     }
 
+    // What leaves with the outer address belongs to somebody inside; so does an error about it.
+    private protected override bool IsOwn(in Address source) => source != _outer && base.IsOwn(source);
+
+    private protected override void SendOwn(byte[] packet)
+    {
+        if (IpInfo.TryParse(packet, out IpInfo info) != Wire.Drop.None || info.Destination != _outer || Inward(packet, info))
+        {
+            Transmit(packet);
+        }
+    }
+
     private bool Outward(byte[] packet, in IpInfo info)
     {
         var datagram = (info.Source, info.Destination, info.Protocol, info.Identification);
@@ -188,9 +199,19 @@ public sealed class SimulatedNat : SimulatedRouter
             BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(place), number);
             packet.AsSpan(place, 2).CopyTo(after[4..]);
             Span<byte> sum = packet.AsSpan(info.UpperOffset + (icmp ? 2 : info.Protocol == IpProtocol.Udp ? 6 : 16), 2);
-            if (info.Protocol != IpProtocol.Udp || BinaryPrimitives.ReadUInt16BigEndian(sum) != 0)
+            if (icmp && !info.IsFragment)
+            {
+                // Anew: mending cannot tell a sum of nothing but zeros from one that came out as zero.
+                sum.Clear();
+                BinaryPrimitives.WriteUInt16BigEndian(sum, Checksum.Of(packet.AsSpan(info.UpperOffset, info.TotalLength - info.UpperOffset)));
+            }
+            else if (info.Protocol != IpProtocol.Udp || BinaryPrimitives.ReadUInt16BigEndian(sum) != 0)
             {
                 Mend(sum, icmp ? before[4..] : before, icmp ? after[4..] : after);
+                if (info.Protocol == IpProtocol.Udp && BinaryPrimitives.ReadUInt16BigEndian(sum) == 0)
+                {
+                    sum.Fill(0xFF); // RFC 768: zero would say that there is none
+                }
             }
         }
 

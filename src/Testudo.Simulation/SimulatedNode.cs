@@ -112,7 +112,7 @@ public abstract class SimulatedNode
             return;
         }
 
-        bool isMine = Addresses.Contains(info.Source);
+        bool isMine = IsOwn(info.Source);
         if (Route(info.Destination) is not { } link)
         {
             Ledger.Drop("no-route");
@@ -155,6 +155,9 @@ public abstract class SimulatedNode
 
     /// <summary>Bytes of the longest packet of this node itself that reaches its destination, as far as it knows.</summary>
     private protected virtual int PathMtu(in IpInfo info) => int.MaxValue;
+
+    /// <summary>True for packets that this node made itself.</summary>
+    private protected virtual bool IsOwn(in Address source) => Addresses.Contains(source);
 
     private protected static bool IsEsp(in IpInfo info) =>
         info.Protocol is IpProtocol.Esp or IpProtocol.Ah || info is { Protocol: IpProtocol.Udp, DestinationPort: 4500 };
