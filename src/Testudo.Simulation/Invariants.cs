@@ -241,16 +241,22 @@ public sealed class Invariants
             protocol = (IpProtocol)packet[esp];
             esp += (packet[esp + 1] + 2) * 4;
         }
-        else if (protocol == IpProtocol.Udp && packet.Length >= esp + 16)
+        else
         {
+            esp = PacketWriter.EspOffset(packet, info);
             protocol = IpProtocol.Esp;
-            esp += 8;
         }
 
-        if (protocol == IpProtocol.Esp && packet.Length >= esp + 8)
+        if (protocol == IpProtocol.Esp && esp >= 0 && packet.Length >= esp + 8)
         {
-            sa = host.Engine.Sad.Find(System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(packet[esp..]), IpProtocol.Esp, info.Destination);
-            sa = sa?.Encapsulation is null == (info.Protocol == IpProtocol.Udp) ? null : sa;
+            uint spi = System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(packet[esp..]);
+            sa = host.Engine.Sad.Find(spi, IpProtocol.Esp, info.Destination);
+            if (info.Protocol == IpProtocol.Udp)
+            {
+                Address to = info.Destination;
+                sa ??= host.Engine.Sad.All.FirstOrDefault(one => one.Spi == spi && one.Peer?.Address == to); // behind a NAT that has moved
+                sa = sa?.Encapsulation is null ? null : sa;
+            }
         }
 
         return sa is not null || protectedByAh;
@@ -258,7 +264,7 @@ public sealed class Invariants
 
     // RFC 3948, 2.3: it is sent beside policy, and says nothing.
     private static bool IsKeepalive(ReadOnlySpan<byte> packet, in IpInfo info) =>
-        info is { Protocol: IpProtocol.Udp, DestinationPort: 4500 } && info.TotalLength == info.UpperOffset + 9 && packet[info.UpperOffset + 8] == 0xFF;
+        info is { Protocol: IpProtocol.Udp } && info.TotalLength == info.UpperOffset + 9 && packet[info.UpperOffset + 8] == 0xFF;
 
     private void Violate(Invariant rule, string where, string what)
     {

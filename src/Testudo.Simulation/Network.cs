@@ -123,13 +123,7 @@ public sealed class Network : IDisposable
     /// <exception cref="SimulationException">An invariant did not hold.</exception>
     public void Run(TimeSpan span)
     {
-        long end = Time + (span.Ticks * 100);
-        while (_queue.TryPeek(out _, out (long Time, long Order) next) && next.Time <= end)
-        {
-            RunNext(next.Time);
-        }
-
-        PassTo(end);
+        RunTo(Time + (span.Ticks * 100));
     }
 
     /// <summary>Lets time pass until nothing is on its way any more.</summary>
@@ -138,7 +132,7 @@ public sealed class Network : IDisposable
     {
         while (_queue.TryPeek(out _, out (long Time, long Order) next))
         {
-            RunNext(next.Time);
+            RunTo(next.Time);
         }
     }
 
@@ -156,23 +150,29 @@ public sealed class Network : IDisposable
         return parsed;
     }
 
-    private void RunNext(long time)
+    // The engines' ticks come at whole seconds, before what is due then.
+    private void RunTo(long end)
     {
-        PassTo(time);
-        Events++;
-        _queue.Dequeue()();
-        Invariants.OnRest();
-    }
-
-    // The engines' ticks come at whole seconds, between the packets.
-    private void PassTo(long time)
-    {
-        while ((Time / Second) + 1 <= time / Second)
+        while (true)
         {
-            Time = ((Time / Second) + 1) * Second;
-            _hosts.ForEach(static host => host.Tick());
+            long tick = ((Time / Second) + 1) * Second;
+            if (_queue.TryPeek(out _, out (long Time, long Order) next) && next.Time <= end && next.Time < tick)
+            {
+                Time = next.Time;
+                Events++;
+                _queue.Dequeue()();
+                Invariants.OnRest();
+            }
+            else if (tick <= end)
+            {
+                Time = tick;
+                _hosts.ForEach(static host => host.Tick());
+            }
+            else
+            {
+                Time = end;
+                return;
+            }
         }
-
-        Time = time;
     }
 }

@@ -81,6 +81,18 @@ internal static class PacketWriter
         }
     }
 
+    /// <summary>Where ESP may start: behind the IP header, a UDP header, or one with the drafts' marker; -1 where it cannot.</summary>
+    public static int EspOffset(ReadOnlySpan<byte> packet, in IpInfo info)
+    {
+        int esp = info.UpperOffset + (info.Protocol == IpProtocol.Udp ? 8 : 0);
+        if (info.Protocol == IpProtocol.Udp && packet.Length >= esp + 16 && BinaryPrimitives.ReadUInt64BigEndian(packet[esp..]) == 0)
+        {
+            esp += 8;
+        }
+
+        return info.Protocol is IpProtocol.Esp or IpProtocol.Udp && packet.Length >= esp + 8 ? esp : -1;
+    }
+
     /// <summary>The packet in pieces no longer than the MTU; none where it cannot be cut. Whether it may be is asked elsewhere.</summary>
     public static IReadOnlyList<byte[]> Cut(byte[] packet, int mtu, uint id)
     {

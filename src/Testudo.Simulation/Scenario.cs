@@ -62,7 +62,6 @@ public sealed class Scenario : IDisposable
         ToAll(_west, last);
         ToAll(_nat, home);
         ToAll(_traveller, inside);
-        _west.FollowsPeers = true;
 
         Tunnel();
         Travel();

@@ -37,12 +37,6 @@ public sealed partial class SimulatedHost
     /// <summary>Peers of SAs in UDP that were seen to move.</summary>
     public IReadOnlyList<PeerMove> PeerMoves => _moves;
 
-    /// <summary>
-    /// Whether outbound SAs in UDP follow a peer's port, as a key daemon would have them do (RFC 3948, 3; RFC 7296, 2.23).
-    /// Another address needs other SAs and policies.
-    /// </summary>
-    public bool FollowsPeers { get; set; }
-
     /// <summary>Sends a datagram from the first address of the destination's family.</summary>
     public void SendUdp(in Address to, ushort sourcePort, ushort destinationPort, ReadOnlySpan<byte> payload, bool dontFragment = false) =>
         Send(PacketWriter.Udp(From(to), to, sourcePort, destinationPort, payload, ++_id, dontFragment));
@@ -177,8 +171,8 @@ public sealed partial class SimulatedHost
     // The ESP header of a whole packet, by itself or in UDP, where this host has its SA.
     private (Sa? Sa, ulong Sequence) Named(ReadOnlySpan<byte> packet, in IpInfo info)
     {
-        int esp = info.UpperOffset + (info.Protocol == IpProtocol.Udp ? 8 : 0);
-        if (info.IsFragment || info.Protocol is not (IpProtocol.Esp or IpProtocol.Udp) || packet.Length < esp + 8)
+        int esp = PacketWriter.EspOffset(packet, info);
+        if (info.IsFragment || esp < 0)
         {
             return default;
         }
@@ -202,40 +196,6 @@ public sealed partial class SimulatedHost
             return;
         }
 
-        _moves.Add(new PeerMove(Network.Time, sa.Spi, now.Item1, now.Item2));
-        if (!FollowsPeers)
-        {
-            return;
-        }
-
-        Span<byte> mask = stackalloc byte[8];
-        foreach (Sa back in Engine.Sad.All.Where(one => one.Source == sa.Destination && one.Destination == sa.Source && one.Encapsulation is not null).ToArray())
-        {
-            _fillRandom(mask);
-            var parameters = new SaParameters
-            {
-                Spi = back.Spi,
-                Protocol = back.Protocol,
-                Source = back.Source,
-                Destination = back.Destination,
-                Mode = back.Mode,
-                Reqid = back.Reqid,
-                Cipher = back.Transform.Cipher,
-                Integrity = back.Transform.Integrity,
-                CipherKey = back.CipherKey.ToArray(),
-                IntegrityKey = back.IntegrityKey.ToArray(),
-                IcvBits = back.Transform.IcvLength * 8,
-                ReplayWindow = back.Window.Packets,
-                LastSequence = back.LastSequence,
-                Flags = back.Flags,
-                Encapsulation = new UdpEncapsulation(back.Encapsulation!.Value.SourcePort, now.Item2),
-                Soft = back.Soft,
-                Hard = back.Hard,
-            };
-            if (Engine.UpdateSa(back, parameters, BinaryPrimitives.ReadUInt64BigEndian(mask), Network.Now, out Engine.Refusal? refusal) is null)
-            {
-                throw new InvalidOperationException($"{Name}: {refusal?.Sentence}");
-            }
-        }
+        _moves.Add(new PeerMove(Network.Time, sa.Spi, now.Item1, now.Item2)); // whether the engine follows is its own affair
     }
 }

@@ -45,7 +45,6 @@ public sealed partial class SimulatedHost : SimulatedNode, IDisposable
     private readonly KeyServer _server;
     private readonly Worker _outbound;
     private readonly Worker _inbound;
-    private readonly FillRandom _fillRandom;
     private readonly int _reassemblyLimit;
     private readonly Batch _work = new(1), _back = new(1), _done = new(0);
     private readonly List<ReceivedPacket> _received = [];
@@ -60,9 +59,8 @@ public sealed partial class SimulatedHost : SimulatedNode, IDisposable
         Engine.SetLocalAddresses(addresses);
         _outbound = Engine.NewWorker();
         _inbound = Engine.NewWorker();
-        _fillRandom = options.FillRandom ?? random.Fill;
         _reassemblyLimit = options.ReassemblyLimit ?? options.Engine.ReassemblyBytes;
-        _server = new KeyServer(Engine, _fillRandom, static _ => null);
+        _server = new KeyServer(Engine, options.FillRandom ?? random.Fill, static _ => null);
         Keys = new LocalKeys(_server, new Lock(), () => network.Now);
     }
 
@@ -238,6 +236,20 @@ public sealed partial class SimulatedHost : SimulatedNode, IDisposable
         IReadOnlyList<EngineEvent> events = Engine.Tick(Network.Now);
         _server.Announce(events, Network.Now);
         _events.AddRange(events);
+        Enter();
+        try
+        {
+            _work.Clear();
+            Engine.Keepalives(_work, Network.Now, _outbound);
+            byte[][] keepalives = Copies(_work);
+            _givenOut += keepalives.Length; // the engine made and counted them
+            Ledger.Made += keepalives.Length;
+            Array.ForEach(keepalives, keepalive => Transmit(keepalive));
+        }
+        finally
+        {
+            Leave();
+        }
     }
 
     /// <summary>Frees the memory and wipes the keys.</summary>

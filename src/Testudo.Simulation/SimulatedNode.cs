@@ -160,7 +160,7 @@ public abstract class SimulatedNode
     private protected virtual bool IsOwn(in Address source) => Addresses.Contains(source);
 
     private protected static bool IsEsp(in IpInfo info) =>
-        info.Protocol is IpProtocol.Esp or IpProtocol.Ah || info is { Protocol: IpProtocol.Udp, DestinationPort: 4500 };
+        info.Protocol is IpProtocol.Esp or IpProtocol.Ah || info is { Protocol: IpProtocol.Udp, DestinationPort: 4500 } or { Protocol: IpProtocol.Udp, SourcePort: 4500 };
 
     /// <summary>Tells a packet's sender what became of it, where that may be told.</summary>
     private protected void Tell(byte[] packet, IcmpReason reason, uint mtu = 0)

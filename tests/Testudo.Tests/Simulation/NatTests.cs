@@ -1,6 +1,7 @@
 // The NAT: what it makes of packets is compared with packets built by hand, and tshark looks at every checksum; then
 // ESP in UDP through it, and what happens when it forgets a mapping.
 
+using Testudo.Engine;
 using Testudo.Simulation;
 using Testudo.Tests.Checker;
 using Testudo.Wire;
@@ -98,7 +99,7 @@ public sealed class NatTests
     [InlineData(false)]
     public void ESP_in_UDP_goes_through_and_a_peer_that_moves_is_followed_where_that_is_wanted(bool follows)
     {
-        (Network network, SimulatedHost inner, SimulatedNat nat, SimulatedHost server) = Home(4);
+        (Network network, SimulatedHost inner, SimulatedNat nat, SimulatedHost server) = Home(4, follows);
         using (network)
         {
             const string There = "esp-udp 0x2001 -m tunnel -r 64 -E aes-gcm-16 0x000102030405060708090a0b0c0d0e0f10111213;", Back = "esp-udp 0x2002 -m tunnel -r 64 -E aes-gcm-16 0x101112131415161718191a1b1c1d1e1f20212223;";
@@ -112,7 +113,6 @@ public sealed class NatTests
                 spdadd 10.9.0.1 192.168.7.7 any -P out ipsec esp/tunnel/203.0.113.9-203.0.113.77/require;
                 spdadd 192.168.7.7 10.9.0.1 any -P in ipsec esp/tunnel/203.0.113.77-203.0.113.9/require;
                 """);
-            server.FollowsPeers = follows;
             server.AnswersPings = true;
             Ping();
             Assert.Equal(follows ? 1 : 0, inner.Received.Count);
@@ -125,6 +125,9 @@ public sealed class NatTests
             Assert.Equal(2, server.PeerMoves.Count);
             Assert.All(server.PeerMoves, static move => Assert.Equal((0x2001u, "203.0.113.77"), (move.Spi, move.Address.ToString())));
             Assert.NotEqual(server.PeerMoves[0].Port, server.PeerMoves[1].Port);
+            network.Run(TimeSpan.FromSeconds(60)); // keepalives hold the mapping
+            Assert.Equal(follows, server.Events.Any(static one => one.Kind == EngineEventKind.PeerMoved));
+            Assert.True(server.Dropped(Drop.Keepalive) > 1);
             Assert.Equal(server.PeerMoves[1].Port, nat.PortOf(IpProtocol.Udp, Address.Parse("192.168.7.7"), 4500));
 
             void Ping()
@@ -169,12 +172,12 @@ public sealed class NatTests
     }
 
     // inner (192.168.7.7) ── nat (203.0.113.77) ── server (203.0.113.9, 10.9.0.1)
-    private static (Network Network, SimulatedHost Inner, SimulatedNat Nat, SimulatedHost Server) Home(ulong seed)
+    private static (Network Network, SimulatedHost Inner, SimulatedNat Nat, SimulatedHost Server) Home(ulong seed, bool follows = true)
     {
         var network = new Network(seed);
         SimulatedHost inner = network.AddHost("inner", "192.168.7.7");
         SimulatedNat nat = network.AddNat("nat", "192.168.7.0/24", "192.168.7.1", "203.0.113.77");
-        SimulatedHost server = network.AddHost("server", "203.0.113.9", "10.9.0.1");
+        SimulatedHost server = network.AddHost("server", new EngineOptions { FollowsPeers = follows }, "203.0.113.9", "10.9.0.1");
         inner.AddRoute("0.0.0.0/0", network.Connect(inner, nat));
         network.Connect(nat, server);
         return (network, inner, nat, server);
