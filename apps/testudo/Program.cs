@@ -7,6 +7,8 @@ using Testudo.App.Demo;
 using Testudo.App.Open;
 using Testudo.App.Keys;
 using Testudo.App.Pair;
+using Testudo.App.Seal;
+using Testudo.App.Sim;
 using Testudo.App.Up;
 
 if (CalledAs.Name() == "setkey")
@@ -27,8 +29,10 @@ var root = new Command("testudo", "IPsec in userspace: ESP, PF_KEY and setkey wh
     ApiCommands.MakeStatus(),
     ApiCommands.MakeConfirm(),
     OpenCommand.Make(),
+    SealCommand.Make(),
     PairCommand.Make(),
     DemoCommand.Make(),
+    SimCommand.Make(),
 
     // Here for its line in the help; its words never reach this parser.
     new Command("setkey", "keys and policies, in setkey's own language"),

@@ -38,6 +38,18 @@ public sealed class Worker : IDisposable
     /// <summary>What the last inbound batch put together from fragments. Those that were dropped have their drop here.</summary>
     public Batch Assembled { get; } = new();
 
+    /// <summary>Fragments that wait for others. These four are for the packet thread, or for whoever knows it at rest.</summary>
+    public int FragmentsHeld => Reassembly.Held;
+
+    /// <summary>Fragments that became part of a whole packet, but for the one that stands for it.</summary>
+    public long FragmentsJoined => Reassembly.Joined;
+
+    /// <summary>Fragments that ended with their datagram, beside the one that its drop stands for.</summary>
+    public long FragmentsAbandoned => Reassembly.Abandoned;
+
+    /// <summary>Bytes of memory that waiting fragments hold; never more than <see cref="EngineOptions.ReassemblyBytes"/>.</summary>
+    public int ReassemblyBytes => Reassembly.HeldBytes;
+
     /// <summary>How many packets ended so.</summary>
     public long Dropped(Drop drop) => Volatile.Read(ref _drops[(int)drop]);
 

@@ -20,6 +20,9 @@ public sealed record LinkProfile
     /// <summary>How late at the most.</summary>
     public TimeSpan Lateness { get; init; } = TimeSpan.FromMilliseconds(20);
 
+    /// <summary>The chance that one bit of a packet is turned over on the way.</summary>
+    public double Corruption { get; init; }
+
     /// <summary>Bytes of the longest packet. A longer one is fragmented where IPv4 allows it, else it ends there.</summary>
     public int Mtu { get; init; } = 1500;
 }

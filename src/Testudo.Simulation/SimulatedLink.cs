@@ -1,25 +1,33 @@
-// A link between two simulated hosts: it loses, duplicates, delays and reorders as its profile and the seed say.
-
-using System.Buffers.Binary;
-using Testudo.Wire;
+// A link between two simulated nodes: it loses, duplicates, delays, reorders and damages as its profile and the seed say.
+// Its account: carried + duplicated = delivered + lost + on the way.
 
 namespace Testudo.Simulation;
 
-/// <summary>A link between two hosts, the same in both directions.</summary>
+/// <summary>A link between two nodes, the same in both directions.</summary>
 public sealed class SimulatedLink
 {
     private readonly Network _network;
     private readonly SeededRandom _random;
-    private readonly SimulatedHost _a;
-    private readonly SimulatedHost _b;
 
-    internal SimulatedLink(Network network, SimulatedHost a, SimulatedHost b, LinkProfile profile, SeededRandom random)
+    internal SimulatedLink(Network network, SimulatedNode a, SimulatedNode b, LinkProfile profile, SeededRandom random)
     {
-        (_network, _a, _b, Profile, _random) = (network, a, b, profile, random);
+        (_network, A, B, Profile, _random) = (network, a, b, profile, random);
     }
+
+    /// <summary>One end.</summary>
+    public SimulatedNode A { get; }
+
+    /// <summary>The other end.</summary>
+    public SimulatedNode B { get; }
 
     /// <summary>What it does to packets from now on; may be changed at any time.</summary>
     public LinkProfile Profile { get; set; }
+
+    /// <summary>Packets that were given to it.</summary>
+    public long Carried { get; private set; }
+
+    /// <summary>Packets that it gave to an end.</summary>
+    public long Delivered { get; private set; }
 
     /// <summary>Packets that it lost.</summary>
     public int Lost { get; private set; }
@@ -30,58 +38,70 @@ public sealed class SimulatedLink
     /// <summary>Packets that it held back.</summary>
     public int Delayed { get; private set; }
 
-    /// <summary>Takes a packet of one host to the other.</summary>
-    /// <returns>What it did: null, or "lost", "twice", "late".</returns>
-    internal string? Carry(SimulatedHost from, byte[] packet)
+    /// <summary>Packets that it damaged.</summary>
+    public int Corrupted { get; private set; }
+
+    /// <summary>Packets that are in it now.</summary>
+    public long OnTheWay { get; private set; }
+
+    /// <summary>A broken link, to show that the account sees it: packets for which it says true vanish uncounted.</summary>
+    public Func<byte[], bool>? Thief { get; set; }
+
+    /// <summary>The other end.</summary>
+    public SimulatedNode Other(SimulatedNode one) => ReferenceEquals(one, A) ? B : A;
+
+    /// <summary>Takes a packet of one end to the other.</summary>
+    /// <returns>What it did: null, or "lost", "twice", "late", "corrupted".</returns>
+    internal string? Carry(SimulatedNode from, byte[] packet)
     {
-        SimulatedHost to = ReferenceEquals(from, _a) ? _b : _a;
+        SimulatedNode to = Other(from);
         LinkProfile profile = Profile;
+        Carried++;
+        _network.Invariants.OnWire(from, packet);
 
         // All is drawn for each packet, so that a change of one chance leaves the others' draws alone.
         bool lost = _random.Chance(profile.Loss), twice = _random.Chance(profile.Duplication), late = _random.Chance(profile.Reordering);
         TimeSpan lateness = _random.Next(profile.Lateness), second = _random.Next(profile.Lateness);
+        bool corrupted = _random.Chance(profile.Corruption);
+        int bit = _random.Next(packet.Length * 8);
         if (lost)
         {
             Lost++;
             return "lost";
         }
 
-        _network.After(profile.Latency + (late ? lateness : TimeSpan.Zero), () => to.Arrive(packet));
+        if (Thief?.Invoke(packet) == true)
+        {
+            return null;
+        }
+
+        byte[] arriving = packet;
+        if (corrupted)
+        {
+            Corrupted++;
+            arriving = [.. packet];
+            arriving[bit / 8] ^= (byte)(1 << (bit % 8));
+        }
+
+        Deliver(to, arriving, profile.Latency + (late ? lateness : TimeSpan.Zero));
         if (twice)
         {
             Duplicated++;
-            _network.After(profile.Latency + second, () => to.Arrive(packet));
+            Deliver(to, [.. packet], profile.Latency + second); // nodes change what they pass on
         }
 
         Delayed += late ? 1 : 0;
-        return twice ? "twice" : late ? "late" : null;
+        return corrupted ? "corrupted" : twice ? "twice" : late ? "late" : null;
     }
 
-    /// <summary>The packet in pieces that fit: itself where it does, none where it may not be cut (RFC 791, 3.2).</summary>
-    internal IReadOnlyList<byte[]> Cut(byte[] packet)
+    private void Deliver(SimulatedNode to, byte[] packet, TimeSpan delay)
     {
-        if (packet.Length <= Profile.Mtu)
+        OnTheWay++;
+        _network.After(delay, () =>
         {
-            return [packet];
-        }
-
-        if (IpInfo.TryParse(packet, out IpInfo info) != Drop.None || info.Family != IpFamily.V4 || info.DontFragment)
-        {
-            return [];
-        }
-
-        var pieces = new List<byte[]>();
-        int header = info.TransportOffset, step = (Profile.Mtu - header) & ~7;
-        for (int at = header; at < packet.Length; at += step)
-        {
-            int length = Math.Min(step, packet.Length - at);
-            byte[] piece = [.. packet.AsSpan(0, header), .. packet.AsSpan(at, length)];
-            bool more = info.MoreFragments || at + length < packet.Length;
-            BinaryPrimitives.WriteUInt16BigEndian(piece.AsSpan(6), (ushort)(((info.FragmentOffset + at - header) / 8) | (more ? 0x2000 : 0)));
-            IpWrite.SetLength(piece, piece.Length, header);
-            pieces.Add(piece);
-        }
-
-        return pieces;
+            OnTheWay--;
+            Delivered++;
+            to.Receive(packet);
+        });
     }
 }

@@ -1,7 +1,8 @@
 // What happened in a simulated network, packet by packet: to compare two runs by one hash, and to look at with Wireshark.
 
+using System.Globalization;
 using System.Security.Cryptography;
-using System.Text;
+using System.Text.Unicode;
 using Testudo.Wire;
 
 namespace Testudo.Simulation;
@@ -34,25 +35,30 @@ public sealed record TraceEntry(long Time, string Host, Side Side, CaptureDirect
 public sealed class Trace
 {
     private readonly List<TraceEntry> _entries = [];
+    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
-    /// <summary>The packets.</summary>
+    /// <summary>The packets, where they are kept.</summary>
     public IReadOnlyList<TraceEntry> Entries => _entries;
 
-    internal void Add(TraceEntry entry) => _entries.Add(entry);
+    /// <summary>Whether packets are kept, or only their hash; false for long runs.</summary>
+    public bool Keeps { get; set; } = true;
 
-    /// <summary>SHA-256 over everything in it, in hexadecimal: equal for two runs only where they were the same byte for byte.</summary>
-    public string Hash()
+    /// <summary>SHA-256 over everything that happened so far, in hexadecimal: equal for two runs only where they were the same byte for byte.</summary>
+    public string Hash() => Convert.ToHexStringLower(_hash.GetCurrentHash());
+
+    internal void Add(long time, string host, Side side, CaptureDirection direction, Drop drop, string? fate, byte[] bytes)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (TraceEntry entry in _entries)
+        // Each entry names its lengths, so that no two traces run together to the same bytes.
+        Span<byte> line = stackalloc byte[256];
+        string? comment = drop == Drop.None ? fate : Drops.Name(drop);
+        Utf8.TryWrite(line, CultureInfo.InvariantCulture, $"{time} {host} {(int)side} {(int)direction} {comment} {bytes.Length}\n", out int length);
+        _hash.AppendData(line[..length]);
+        _hash.AppendData(bytes);
+        if (Keeps)
         {
-            // Each entry names its lengths, so that no two traces run together to the same bytes.
-            string line = $"{entry.Time} {entry.Host} {(int)entry.Side} {(int)entry.Direction} {entry.Comment} {entry.Bytes.Length}\n";
-            hash.AppendData(Encoding.UTF8.GetBytes(line));
-            hash.AppendData(entry.Bytes);
+            // Nodes change packets in place as they pass them on.
+            _entries.Add(new TraceEntry(time, host, side, direction, drop, fate, [.. bytes]));
         }
-
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     /// <summary>Writes it as pcapng: an interface for each host and side, drops and fates as comments. The stream stays open.</summary>

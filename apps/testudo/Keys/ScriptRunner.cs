@@ -2,6 +2,7 @@
 // are one change: no packet travels between a spdflush and the spdadd after it.
 
 using Testudo.Control.Setkey;
+using Testudo.PfKey;
 using Testudo.Wire.PfKey;
 
 namespace Testudo.App.Keys;
@@ -27,6 +28,23 @@ internal static class ScriptRunner
         }
 
         return script.Errors.Length == 0;
+    }
+
+    /// <summary>Reads and executes files, "-" being standard input; false where one has an error, which was said.</summary>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    public static bool RunFiles(IEnumerable<string> files, LocalKeys keys, TextWriter errors)
+    {
+        foreach (string file in files)
+        {
+            string text = file == "-" ? Console.In.ReadToEnd() : File.ReadAllText(file);
+            SetkeyScript script = SetkeyParser.Parse(text, file, SystemLookups.All);
+            if (!Report(script, text, errors) || !Run(script, keys.Ask, SetkeyProgram.Show, errors))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>Executes a script; false where a command was refused. The script's keys are wiped.</summary>

@@ -15,9 +15,9 @@ internal sealed class CaptureOutput : IDisposable
         _pcapng = pcapng;
     }
 
-    /// <summary>FILE.pcapng or FILE.pcap.</summary>
+    /// <summary>FILE.pcapng or FILE.pcap. A pcapng file says which command wrote it, and names its interface.</summary>
     /// <exception cref="IOException">Another suffix, or the file cannot be made.</exception>
-    public static CaptureOutput Create(FileInfo file)
+    public static CaptureOutput Create(FileInfo file, string command, string name)
     {
         if (file.Extension is not (".pcapng" or ".pcap"))
         {
@@ -30,8 +30,8 @@ internal sealed class CaptureOutput : IDisposable
             return new CaptureOutput(new PcapWriter(stream), null);
         }
 
-        var writer = new PcapngWriter(stream, hardware: null, os: null, application: "testudo open");
-        writer.AddInterface("opened", LinkType.Raw);
+        var writer = new PcapngWriter(stream, hardware: null, os: null, application: $"testudo {command}");
+        writer.AddInterface(name, LinkType.Raw);
         return new CaptureOutput(null, writer);
     }
 

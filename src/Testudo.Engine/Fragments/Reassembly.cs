@@ -29,6 +29,15 @@ internal sealed unsafe class Reassembly(int maxBytes, SeededHash hash) : IDispos
     /// <summary>Bytes of memory held.</summary>
     public int HeldBytes { get; private set; }
 
+    /// <summary>Fragments that wait.</summary>
+    public int Held { get; private set; }
+
+    /// <summary>Fragments that became part of a whole packet, but for the one that stands for it.</summary>
+    public long Joined { get; private set; }
+
+    /// <summary>Fragments that ended with their datagram beside the one that its drop stands for.</summary>
+    public long Abandoned { get; private set; }
+
     /// <summary>
     /// Takes a fragment over; when it was the last one missing, the whole packet is put into <paramref name="done"/>.
     /// </summary>
@@ -54,7 +63,7 @@ internal sealed unsafe class Reassembly(int maxBytes, SeededHash hash) : IDispos
                     return Drop.ReassemblyFull;
                 }
 
-                Release(oldest.Value);
+                Abandon(oldest.Value, counted: 1);
                 _evicted++;
             }
 
@@ -73,9 +82,11 @@ internal sealed unsafe class Reassembly(int maxBytes, SeededHash hash) : IDispos
 
         if (!datagram.TryPlace(info.FragmentOffset, body, info.MoreFragments))
         {
-            Release(datagram);
+            Abandon(datagram, counted: 0);
             return Drop.BadFragment;
         }
+
+        Held++;
 
         datagram.Note((byte)(info.TrafficClass & 3));
 
@@ -87,7 +98,16 @@ internal sealed unsafe class Reassembly(int maxBytes, SeededHash hash) : IDispos
         if (datagram.IsComplete)
         {
             Drop drop = datagram.IsEcnCorrupted ? Drop.EcnCorrupted : Deliver(datagram, packet, done);
-            Release(datagram);
+            if (drop == Drop.None)
+            {
+                Joined += datagram.Fragments - 1;
+                Release(datagram);
+            }
+            else
+            {
+                Abandon(datagram, counted: 1);
+            }
+
             return drop;
         }
 
@@ -108,7 +128,7 @@ internal sealed unsafe class Reassembly(int maxBytes, SeededHash hash) : IDispos
         int expired = 0;
         while (_byAge.First is { } oldest && now.Nanoseconds - oldest.Value.Started >= Lifetime)
         {
-            Release(oldest.Value);
+            Abandon(oldest.Value, counted: 1);
             expired++;
         }
 
@@ -127,8 +147,16 @@ internal sealed unsafe class Reassembly(int maxBytes, SeededHash hash) : IDispos
         _waiting.Clear();
     }
 
+    // Its fragments end here; so many of them are counted as a drop by the caller.
+    private void Abandon(Datagram datagram, int counted)
+    {
+        Abandoned += datagram.Fragments - counted;
+        Release(datagram);
+    }
+
     private void Release(Datagram datagram)
     {
+        Held -= datagram.Fragments;
         _waiting.Remove(datagram.Key);
         _byAge.Remove(datagram.Node!);
         _free.Push(datagram.Node!);
@@ -185,6 +213,8 @@ internal sealed unsafe class Reassembly(int maxBytes, SeededHash hash) : IDispos
 
         /// <summary>Length of the data; known when the last fragment came, -1 before.</summary>
         public int Length { get; private set; }
+
+        public int Fragments => _count;
 
         public bool IsComplete => HeaderLength > 0 && _received == Length;
 

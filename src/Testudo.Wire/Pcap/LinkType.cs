@@ -29,7 +29,7 @@ public static class LinkType
     /// <summary>An IPv6 packet and nothing before it.</summary>
     public const int Ipv6 = 229;
 
-    /// <summary>Linux "cooked" capture, version 2.</summary>
+    /// <summary>Linux "cooked" capture, version 2; a VLAN tag's other half stands behind its header.</summary>
     public const int LinuxCooked2 = 276;
 
     // DLT_RAW was written to files as 12 or 14, depending on the system, before it became 101.
@@ -59,7 +59,7 @@ public static class LinkType
             // | packet type | ARPHRD type | address length | address, 8 | protocol |
             LinuxCooked => BehindTags(frame, 14),
             // | protocol | reserved | interface, 4 | ARPHRD type | packet type, 1 | address length, 1 | address, 8 |
-            LinuxCooked2 => (20, OfEthertype(frame, 0)),
+            LinuxCooked2 => IsTag(frame, 0) ? BehindTags(frame, 22) : (20, OfEthertype(frame, 0)),
             Null or Loop => (4, OfAddressFamily(frame)),
             _ => (frame.Length, IpFamily.None),
         };
@@ -91,13 +91,16 @@ public static class LinkType
     // The type field at a place, or behind the VLAN tags (802.1Q, 802.1ad and the older 0x9100) that stand there.
     private static (int Start, IpFamily Family) BehindTags(ReadOnlySpan<byte> frame, int at)
     {
-        while (at + 2 <= frame.Length && BinaryPrimitives.ReadUInt16BigEndian(frame[at..]) is 0x8100 or 0x88A8 or 0x9100)
+        while (IsTag(frame, at))
         {
             at += 4;
         }
 
         return (at + 2, OfEthertype(frame, at));
     }
+
+    private static bool IsTag(ReadOnlySpan<byte> frame, int at) =>
+        at + 2 <= frame.Length && BinaryPrimitives.ReadUInt16BigEndian(frame[at..]) is 0x8100 or 0x88A8 or 0x9100;
 
     private static IpFamily OfEthertype(ReadOnlySpan<byte> frame, int at)
     {

@@ -22,6 +22,9 @@ public enum Verdict
 
     /// <summary>It holds no IP packet.</summary>
     NotIp,
+
+    /// <summary>It was protected on its way out.</summary>
+    Sealed,
 }
 
 /// <summary>What became of one frame.</summary>

@@ -4,7 +4,7 @@ using Testudo.Tests.Golden;
 
 namespace Testudo.SystemTests.Witness;
 
-/// <summary>An ESP or AH SA for <see cref="Tshark"/> and <see cref="Scapy"/>.</summary>
+/// <summary>An ESP or AH SA for <see cref="Tshark"/> and scapy.</summary>
 /// <param name="Protocol">esp or ah.</param>
 /// <param name="Source">Outer source address.</param>
 /// <param name="Destination">Outer destination address.</param>

@@ -30,6 +30,8 @@ public sealed class LinkTypeTests
         { LinkType.LinuxCooked, "0000000100060200000000010000810000050800", 4 },
         { LinkType.LinuxCooked2, "0800000000000001000100060200000000010000", 4 },
         { LinkType.LinuxCooked2, "86DD000000000001000100060200000000010000", 6 },
+        { LinkType.LinuxCooked2, "810000000000000100010006020000000001000000050800", 4 },
+        { LinkType.LinuxCooked2, "88A800000000000100010006020000000001000000058100000686DD", 6 },
         { LinkType.Null, "02000000", 4 },
         { LinkType.Null, "00000002", 4 },
         { LinkType.Null, "1E000000", 6 },
