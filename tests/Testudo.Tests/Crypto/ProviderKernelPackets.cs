@@ -17,6 +17,7 @@ public abstract class ProviderKernelPackets(CryptoProvider provider)
     [InlineData("esp-transport-v4", 144)]
     [InlineData("esp-tunnel-v6", 144)]
     [InlineData("esn-v4", 162)]
+    [Shows("rfc2406-2.4-2")]
     public void Every_packet_of_a_known_transform_opens_to_a_right_trailer(string group, int packets)
     {
         Dictionary<uint, KernelSa> sas = ReadSas(group + ".pcap");
