@@ -12,6 +12,7 @@ public sealed class NatTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    [Shows("ipsec4-history-3", "rfc3948-3.1.2-1")]
     public void Ping_and_TCP_go_through_a_NAT_that_gives_the_host_another_port_and_later_another_address(bool tunnel)
     {
         using var a = new NetworkNamespace();

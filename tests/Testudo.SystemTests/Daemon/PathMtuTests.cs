@@ -10,6 +10,7 @@ public sealed class PathMtuTests
     [Theory]
     [InlineData("10.9.0.1", "10.9.0.2")]
     [InlineData("fd09::1", "fd09::2")]
+    [Shows("rfc4301-8.2.1-3", "rfc4301-8.2.1-6", "rfc4303-3.3.4-1")]
     public void TCP_and_tracepath_learn_what_fits_a_device_of_1400_bytes(string from, string to)
     {
         using var a = new NetworkNamespace();
@@ -35,6 +36,7 @@ public sealed class PathMtuTests
     }
 
     [Fact]
+    [Shows("rfc4301-8.2.1-4", "rfc2401-B.2-1")]
     public void A_smaller_link_behind_the_gateways_peer_fragments_and_all_arrives()
     {
         // a -- r -- b, where r's link to b takes 1300 bytes: ESP of 1400 is fragmented by r, since the outer DF is not set.

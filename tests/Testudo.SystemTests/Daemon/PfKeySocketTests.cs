@@ -36,6 +36,7 @@ public sealed class PfKeySocketTests(Keyed keyed) : IClassFixture<Keyed>
     }
 
     [Fact]
+    [Shows("ipsec4-kernel-2")]
     public void A_client_in_Python_registers_and_dumps()
     {
         keyed.Daemon.Setkey("flush; " + new Protection("10.9.0.1", "10.9.0.2", Suite.CbcSha256, 0x7001).Sas);
@@ -69,6 +70,7 @@ public sealed class PfKeySocketTests(Keyed keyed) : IClassFixture<Keyed>
     }
 
     [Fact]
+    [Shows("ipsec4-bugs-6")]
     public void Ten_thousand_SAs_are_dumped_whole_while_another_client_reads_nothing()
     {
         var script = new StringBuilder("flush;\n");

@@ -20,6 +20,7 @@ public sealed class SafetyTests
     private static string Sas => string.Concat(s_both.Select(static p => p.Sas));
 
     [Fact]
+    [Shows("ipsec4-policy-11")]
     public void Without_an_SA_nothing_leaves_and_the_drop_is_named()
     {
         using var a = new NetworkNamespace();
@@ -66,6 +67,7 @@ public sealed class SafetyTests
     }
 
     [Fact]
+    [Shows("ipsec4-policy-4", "rfc4301-4.4.1-7")]
     public void Nothing_leaves_in_clear_while_keys_policies_and_the_daemon_come_and_go()
     {
         using var a = new NetworkNamespace();

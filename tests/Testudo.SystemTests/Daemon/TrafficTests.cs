@@ -11,6 +11,7 @@ public sealed class TransportTrafficTests(TwoHosts hosts) : IClassFixture<TwoHos
     [InlineData("cbc+sha256", false)]
     [InlineData("null+sha1", false)]
     [InlineData("gcm", true)]
+    [Shows("ipsec4-description-2", "ipsec4-description-3", "ipsec4-description-7", "ipsec4-history-3", "ipsec4-protocols-1", "ipsec4-protocols-2", "rfc4301-3.1-1")]
     public void Two_hosts_ping_and_exchange_TCP_and_UDP_in_transport_mode_over_both_families(string suite, bool udp)
     {
         hosts.Set(new Protection("10.9.0.1", "10.9.0.2", Suite.Named(suite), 0x1001, Udp: udp), new Protection("fd09::1", "fd09::2", Suite.Named(suite), 0x1003, Udp: udp));
@@ -65,6 +66,7 @@ public sealed class TunnelTrafficTests(TwoSites sites) : IClassFixture<TwoSites>
     [InlineData("cbc+sha256", false, true)]
     [InlineData("null+sha1", true, false)]
     [InlineData("gcm", true, true)]
+    [Shows("ipsec4-description-8", "rfc4301-3.1-1", "rfc4301-4.1-12", "rfc4301-4.5.3-1", "rfc3948-1-2")]
     public void Hosts_behind_two_gateways_reach_each_other_through_a_tunnel_over_both_families(string suite, bool outer6, bool udp)
     {
         (string a, string b) = outer6 ? ("fd09::1", "fd09::2") : ("10.9.0.1", "10.9.0.2");

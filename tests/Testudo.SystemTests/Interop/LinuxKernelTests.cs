@@ -85,6 +85,7 @@ public sealed partial class LinuxKernelTests(LinuxAndTestudo net) : IClassFixtur
     [InlineData("gcm", true, false)]
     [InlineData("cbc+sha256", true, false)]
     [InlineData("gcm", true, true)]
+    [Shows("ipsec4-protocols-2", "rfc4301-4.1-11", "rfc4303-1-1", "rfc4303-1-3")]
     public void A_Linux_kernel_and_Testudo_exchange_pings_UDP_and_TCP(string suite, bool tunnel, bool udp)
     {
         var four = new Protection("10.9.0.1", "10.9.0.2", Suite.Named(suite), 0x3001, tunnel ? "10.1.0.0/24" : null, tunnel ? "10.2.0.0/24" : null, udp);
@@ -117,6 +118,7 @@ public sealed partial class LinuxKernelTests(LinuxAndTestudo net) : IClassFixtur
     [InlineData(false, false)]
     [InlineData(false, true)]
     [InlineData(true, true)]
+    [Shows("ipsec4-description-6", "rfc2393-1-1", "rfc2393-2-1", "rfc2393-2-2")]
     public void A_Linux_kernel_and_Testudo_exchange_compressed_packets(bool tunnel, bool esp)
     {
         var keys = new Protection("10.9.0.1", "10.9.0.2", Suite.Gcm, 0x3001);

@@ -18,6 +18,7 @@ public sealed class WireTests
     [InlineData("gcm", true, false)]
     [InlineData("cbc+sha256", true, true)]
     [InlineData("gcm", false, true)]
+    [Shows("ipsec4-description-4", "rfc4303-1-3", "rfc4303-2-1")]
     public void Tshark_and_scapy_open_what_is_sent_to_exactly_what_was_protected(string suite, bool tunnel, bool udp)
     {
         Tshark.SkipWhereMissing();

@@ -23,6 +23,7 @@ public sealed class PolicyExchangeTests
     }
 
     [Fact]
+    [Shows("ipsec4-kernel-1", "ipsec4-kernel-5", "rfc4301-4.4.1-7")]
     public void An_added_policy_is_answered_with_its_id_and_got_by_it()
     {
         PfKeyMessage added = _bench.AskOne(_session, Spd(PfKeyType.SpdAdd, Source(protocol: 6), Destination(protocol: 6, port: 80), new Sa2Extension(IpsecMode.Any, 0, 0), Protect()));
@@ -118,6 +119,7 @@ public sealed class PolicyExchangeTests
     }
 
     [Fact]
+    [Shows("rfc4301-4.4.1-8")]
     public void A_dump_counts_down_in_the_order_in_which_policies_are_asked_and_leaves_fwd_to_those_who_know_it()
     {
         Assert.Contains("no policies", Refused(PfKeyError.NoEntry, Spd(PfKeyType.SpdDump)));

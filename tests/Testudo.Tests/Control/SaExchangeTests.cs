@@ -22,6 +22,7 @@ public sealed class SaExchangeTests
     }
 
     [Fact]
+    [Shows("ipsec4-kernel-1", "rfc4301-4-1")]
     public void An_added_sa_is_in_the_engine_and_its_answer_repeats_all_but_the_keys_in_KAMEs_order()
     {
         LifetimeExtension soft = new(LifetimeRole.Soft, 0, 1000, 60, 0), hard = new(LifetimeRole.Hard, 0, 2000, 90, 0);
@@ -146,6 +147,7 @@ public sealed class SaExchangeTests
     }
 
     [Fact]
+    [Shows("rfc4301-4.2-1")]
     public void What_an_sa_cannot_be_is_refused_in_words_and_changes_nothing()
     {
         _bench.Done(_session, Add(0x1001));
@@ -182,6 +184,7 @@ public sealed class SaExchangeTests
     }
 
     [Fact]
+    [Shows("rfc2406-2.1-1")]
     public void A_spi_is_reserved_within_the_range_until_there_is_none()
     {
         PfKeyMessage ask = Esp(PfKeyType.GetSpi, new SpiRangeExtension(0, 259), new Sa2Extension(IpsecMode.Tunnel, 0, 3), Source(port: 500), Destination(port: 500));
@@ -298,6 +301,7 @@ public sealed class SaExchangeTests
     }
 
     [Fact]
+    [Shows("ipsec4-bugs-6")]
     public void A_dump_is_made_while_it_is_read_and_holds_nobody_up()
     {
         for (uint spi = 1000; spi < 6000; spi++)

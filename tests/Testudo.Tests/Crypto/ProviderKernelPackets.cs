@@ -15,6 +15,7 @@ public abstract class ProviderKernelPackets(CryptoProvider provider)
     [InlineData("esp-transport-v4", 300)]
     [InlineData("esp-tunnel-v6", 300)]
     [InlineData("esn-v4", 378)]
+    [Shows("rfc2406-2.4-2")]
     public void Every_packet_of_a_known_transform_opens_to_a_right_trailer(string group, int atLeast)
     {
         GoldenSa[] sas = [.. GoldenCases.Linux.Where(one => one.Capture == Repository.Vectors("linux", group + ".pcap")).SelectMany(one => one.Sas)

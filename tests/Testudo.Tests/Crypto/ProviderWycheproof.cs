@@ -100,6 +100,7 @@ public abstract class ProviderWycheproof(CryptoProvider provider)
     }
 
     [Fact(Skip = NotAtHand, SkipUnless = nameof(AtHand))]
+    [Shows("rfc4303-3.4.4.2-1")]
     public void Aes_gcm_opens_what_is_valid_and_nothing_else()
     {
         int tests = 0;

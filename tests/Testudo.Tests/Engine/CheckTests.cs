@@ -34,6 +34,7 @@ public sealed class CheckTests
     }
 
     [Fact]
+    [Shows("rfc4301-5.2-2")]
     public void A_transport_history_satisfies_transport_requests_only()
     {
         byte[] sent = Protect(s_clear, Make.Transport());
@@ -47,6 +48,7 @@ public sealed class CheckTests
     }
 
     [Fact]
+    [Shows("rfc4301-4.4.1-14", "rfc4301-5.2-6", "rfc3948-3.1.1-1")]
     public void A_tunnel_brings_in_only_what_a_policy_with_its_ends_lets_in()
     {
         byte[] sent = Protect(s_clear, Make.Tunnel(GA, GB));
@@ -62,6 +64,7 @@ public sealed class CheckTests
     }
 
     [Fact]
+    [Shows("ipsec4-bugs-5")]
     public void Nested_histories_are_compared_from_the_outside_in()
     {
         byte[] sent = Protect(s_clear, Make.Transport(), Make.Tunnel(GA, GB));
@@ -81,6 +84,7 @@ public sealed class CheckTests
     }
 
     [Fact]
+    [Shows("rfc4301-4.4.1-6")]
     public void Discard_is_discard_protected_or_not()
     {
         foreach (byte[] packet in (byte[][])[s_clear, Protect(s_clear, Make.Transport()), Protect(s_clear, Make.Tunnel(GA, GB))])
@@ -122,6 +126,7 @@ public sealed class CheckTests
     }
 
     [Fact]
+    [Shows("rfc4301-5.2-6", "rfc2401-5.2.1-1")]
     public void In_transport_mode_nobody_speaks_for_another_address_than_the_SAs_source()
     {
         // The peer A holds a key. With it, it sends in the name of another host, whose policy wants ESP as well.

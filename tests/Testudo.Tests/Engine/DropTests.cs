@@ -70,6 +70,8 @@ public sealed class DropTests
 
     [Theory]
     [MemberData(nameof(Ways))]
+    [Shows("rfc4301-4.4.1-4", "rfc4301-4.4.1.1-5", "rfc4301-5-2", "rfc4301-7.3-3", "rfc2401-4.4.3-3", "rfc2401-4.4.3-7")]
+    [Shows("rfc2406-2.4-3", "rfc2406-3.3.3-1", "rfc2406-3.4.2-1", "rfc2406-3.4.3-6", "rfc2406-3.4.3-9", "rfc3948-2.3-5", "rfc4303-2.6-1", "rfc4303-2.6-3", "rfc6040-4.2-3")]
     public void A_packet_ends_by_that_name(Drop drop)
     {
         (Host host, Outcome outcome) = s_ways[drop]();

@@ -15,6 +15,7 @@ public sealed class EspFormatTests
     private const string A = "10.1.0.1", B = "10.2.0.1";
 
     [Fact]
+    [Shows("rfc2406-2.4-2")]
     public void Padding_is_what_the_SA_says()
     {
         byte[] packet = Build.Ipv4(A, B).Udp(7, 9, "12345"u8); // 13 bytes: one of padding under NULL
@@ -31,6 +32,7 @@ public sealed class EspFormatTests
     }
 
     [Fact]
+    [Shows("rfc2406-2.4-3")]
     public void A_receiver_refuses_padding_that_its_SA_does_not_say()
     {
         byte[] packet = Build.Ipv4(A, B).Udp(7, 9, "1234"u8); // two bytes

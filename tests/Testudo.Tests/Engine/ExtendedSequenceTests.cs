@@ -22,6 +22,7 @@ public sealed class ExtendedSequenceTests
 
     [Theory]
     [MemberData(nameof(Suites))]
+    [Shows("rfc4303-2.2.1-1")]
     public void Numbers_go_on_over_32_bits_and_packets_may_come_out_of_order(string suite)
     {
         (Host a, Host b) = Pair(Suite.All.Single(s => s.ToString() == suite), Round - 20);
@@ -113,6 +114,7 @@ public sealed class ExtendedSequenceTests
 
     // Where the IV is a counter it is given by the mask; where there is none, all is given.
     [Fact]
+    [Shows("rfc4303-2.2.1-1")]
     public void Linux_sends_the_same_bytes()
     {
         int compared = 0;

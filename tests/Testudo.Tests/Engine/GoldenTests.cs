@@ -15,6 +15,7 @@ namespace Testudo.Tests.Engine;
 public sealed class GoldenTests
 {
     [Fact]
+    [Shows("rfc4301-4.4.2-1", "rfc4303-1-1", "rfc4303-1-3", "rfc4303-2.3-3")]
     public void Every_packet_of_real_kernels_is_opened()
     {
         int cases = 0, packets = 0;

@@ -45,6 +45,7 @@ public sealed class IpCompTests
 
     [Theory]
     [MemberData(nameof(Cases))]
+    [Shows("ipsec4-description-6", "rfc2393-1-1", "rfc2393-2-1", "rfc2393-2-2", "rfc2393-2-5")]
     public void Every_length_comes_out_as_it_went_in(bool tunnel, int inner, int outer, bool esp)
     {
         (Host a, Host b) = Pair(tunnel, inner, outer, esp);
@@ -61,6 +62,7 @@ public sealed class IpCompTests
     }
 
     [Fact]
+    [Shows("rfc2393-2-1", "rfc2393-2.1-2", "rfc2393-3.3-1", "rfc2393-3.3-3")]
     public void A_compressed_packet_is_what_RFC_3173_says()
     {
         foreach (int family in (int[])[4, 6])
@@ -89,6 +91,7 @@ public sealed class IpCompTests
     }
 
     [Fact]
+    [Shows("rfc2393-2-2", "rfc2393-2.2-1", "rfc3173-2.2-2", "rfc3173-2.2-3")]
     public void What_is_short_or_does_not_shrink_goes_as_it_is()
     {
         (Host a, Host b) = Pair(false, 4, 4, false);
@@ -117,6 +120,7 @@ public sealed class IpCompTests
     }
 
     [Fact]
+    [Shows("rfc2393-2-3")]
     public void A_fragment_is_not_compressed_and_passes()
     {
         using var a = new Host(null, A);
@@ -127,6 +131,7 @@ public sealed class IpCompTests
     }
 
     [Fact]
+    [Shows("rfc2393-4-1")]
     public void Without_an_SA_nothing_is_decompressed_not_even_a_well_known_CPI()
     {
         using var b = new Host(null, B);

@@ -21,6 +21,7 @@ public sealed class LifetimeTests
     [InlineData(0u, 95ul, 7)]
     [InlineData(3u, 0ul, 3)]
     [InlineData(3u, 24ul, 2)]
+    [Shows("rfc4301-4.4.2.1-7")]
     public void In_one_batch_no_packet_goes_beyond_a_hard_limit_in_either_direction(uint packets, ulong bytes, int pass)
     {
         using Host a = Sender(), b = Receiver();

@@ -10,6 +10,7 @@ namespace Testudo.Tests.Engine;
 public sealed class ReplayWindowTests
 {
     [Fact]
+    [Shows("rfc2406-3.4.3-5", "rfc2406-3.4.3-6", "rfc2401-4.4.3-8")]
     public void It_answers_as_a_set_of_all_numbers_would()
     {
         Gen<ulong> start = Gen.OneOf(Gen.Const(0UL), Gen.ULong[1, 10_000], Gen.ULong[uint.MaxValue - 9000UL, uint.MaxValue - 10UL]);
@@ -34,6 +35,7 @@ public sealed class ReplayWindowTests
     }
 
     [Fact]
+    [Shows("rfc2406-3.4.3-6", "rfc2406-3.4.3-8")]
     public void Every_number_of_a_window_is_taken_once_in_any_order()
     {
         foreach (int packets in (int[])[32, 63, 64, 65, 100, 4096, 65536])
@@ -63,6 +65,7 @@ public sealed class ReplayWindowTests
     }
 
     [Fact]
+    [Shows("rfc2406-3.4.3-1")]
     public void Without_a_window_everything_passes_even_the_zero_of_a_counter_that_has_cycled()
     {
         var window = new ReplayWindow(0, 0);

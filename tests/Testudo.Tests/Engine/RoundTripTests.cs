@@ -37,6 +37,8 @@ public sealed class RoundTripTests
 
     [Theory]
     [MemberData(nameof(Matrix))]
+    [Shows("ipsec4-description-3", "ipsec4-description-4", "rfc4301-3.2-1", "rfc4301-4.1-11", "rfc2401-4.4.3-6", "rfc2401-4.4.3-10", "rfc2401-4.4.3-11")]
+    [Shows("rfc2406-2.2-1", "rfc2406-2.4-1", "rfc2406-2.4-2", "rfc4303-1-1", "rfc4303-1-3", "rfc4303-2-1", "rfc4303-2.2-1", "rfc4303-2.3-3")]
     public void Every_length_comes_out_as_it_went_in(string suiteName, IpsecMode mode, int inner, int outer, bool udp)
     {
         Suite suite = Suite.All.Single(s => s.ToString() == suiteName);
@@ -117,6 +119,7 @@ public sealed class RoundTripTests
 
     [Theory]
     [MemberData(nameof(Odd))]
+    [Shows("ipsec4-protocols-2")]
     public void Odd_packets_come_out_as_they_went_in(string name, byte[] packet)
     {
         Assert.NotEmpty(name);
@@ -135,6 +138,7 @@ public sealed class RoundTripTests
     }
 
     [Fact]
+    [Shows("rfc4301-4.1-9")]
     public void In_transport_mode_ESP_stands_behind_the_headers_that_routers_read()
     {
         (Host a, Host b) = Pair(false, false);
@@ -150,6 +154,7 @@ public sealed class RoundTripTests
     }
 
     [Fact]
+    [Shows("rfc4301-7.1-1")]
     public void Fragments_go_through_a_tunnel_as_they_are_and_are_refused_in_transport_mode()
     {
         foreach (byte[] whole in (byte[][])[Build.Ipv4("10.1.0.1", "10.2.0.1", dontFragment: false).Udp(7, 9, Build.Pattern(3000)), Build.Ipv6("fd01::1", "fd02::1").Udp(7, 9, Build.Pattern(3000))])
@@ -172,6 +177,7 @@ public sealed class RoundTripTests
     }
 
     [Fact]
+    [Shows("rfc4301-5.2-2", "rfc2401-B.2-1", "rfc2406-3.4.1-1")]
     public void What_is_protected_may_be_fragmented_on_the_way()
     {
         foreach (bool v4 in (bool[])[true, false])
@@ -204,6 +210,7 @@ public sealed class RoundTripTests
     }
 
     [Fact]
+    [Shows("rfc4301-4.3-1", "rfc2401-4.5-4", "rfc2401-4.5-5", "rfc2406-3.3-1")]
     public void A_bundle_of_transport_in_tunnel_in_tunnel_comes_out()
     {
         using var a = new Host(null, "10.1.0.1");

@@ -16,6 +16,7 @@ public sealed class SaTests
     private static readonly byte[] s_packet = Build.Ipv4(A, B).Udp(7, 9, "text"u8);
 
     [Fact]
+    [Shows("rfc4301-4.1-6")]
     public void The_newest_SA_sends_or_the_oldest_where_that_is_preferred()
     {
         using Host a = Sender();
@@ -27,6 +28,7 @@ public sealed class SaTests
     }
 
     [Fact]
+    [Shows("rfc2401-4.4.3-18")]
     public void The_mode_asked_for_comes_before_mode_any_and_the_other_mode_is_never_taken()
     {
         using Host a = Sender();
@@ -61,6 +63,7 @@ public sealed class SaTests
     }
 
     [Fact]
+    [Shows("ipsec4-policy-10")]
     public void Of_level_use_what_has_no_SA_goes_in_clear_and_the_SA_is_wanted_all_the_same()
     {
         using var a = new Host(null, A);
@@ -137,6 +140,7 @@ public sealed class SaTests
     }
 
     [Fact]
+    [Shows("rfc2406-3.4.3-6")]
     public void An_update_under_the_same_key_goes_on_counting_and_lets_no_old_packet_in()
     {
         using Host a = Sender();
@@ -156,6 +160,7 @@ public sealed class SaTests
     }
 
     [Fact]
+    [Shows("rfc4301-4.4.2.1-7")]
     public void A_removed_SA_is_dead_at_once_and_its_keys_are_wiped_when_no_batch_can_hold_it()
     {
         using Host a = Sender();
@@ -224,6 +229,7 @@ public sealed class SaTests
     [Theory]
     [InlineData(0u, 0ul, 10ul, 0ul)]
     [InlineData(0u, 0ul, 0ul, 10ul)]
+    [Shows("rfc4301-4.4.2.1-3", "rfc4301-4.4.2.1-6")]
     public void Time_limits_are_kept(uint packets, ulong bytes, ulong add, ulong use)
     {
         using Host a = Sender();
@@ -248,6 +254,7 @@ public sealed class SaTests
     }
 
     [Fact]
+    [Shows("rfc4301-4.4.2.1-3", "rfc4301-4.4.2.1-6")]
     public void Limits_in_packets_and_bytes_are_kept()
     {
         using Host a = Sender();
@@ -281,6 +288,7 @@ public sealed class SaTests
     }
 
     [Fact]
+    [Shows("rfc2401-4.4.3-7", "rfc2406-2.2-2", "rfc2406-3.3.3-1")]
     public void The_last_number_is_sent_and_none_after_it()
     {
         using Host a = Sender();
@@ -298,6 +306,7 @@ public sealed class SaTests
     }
 
     [Fact]
+    [Shows("rfc2401-4.4.3-7", "rfc2406-3.4.3-1")]
     public void A_cyclic_SA_goes_on_behind_the_last_number_and_its_peer_without_a_window_takes_all()
     {
         using Host a = Sender();
@@ -342,6 +351,7 @@ public sealed class SaTests
     }
 
     [Fact]
+    [Shows("rfc2406-2.1-1")]
     public void What_an_SA_may_not_be_is_refused_in_words()
     {
         using var a = new Host(null, A);

@@ -36,6 +36,7 @@ public sealed class SizeTests
 
     [Theory]
     [MemberData(nameof(Shapes))]
+    [Shows("rfc4301-8.2.1-3", "rfc4301-8.2.1-6", "rfc4303-3.3.4-1", "rfc2401-6.1.2.2-1")]
     public void The_number_in_the_answer_is_the_longest_packet_that_passes(string suiteName, bool tunnel, int inner, int outer, bool udp, int mtu)
     {
         Suite suite = Suite.All.Single(s => s.ToString() == suiteName);
@@ -54,6 +55,7 @@ public sealed class SizeTests
     }
 
     [Fact]
+    [Shows("rfc4301-8.2.1-2", "rfc2401-6.1.2.2-1")]
     public void A_bundle_is_measured_as_a_whole_and_by_its_outermost_destination()
     {
         using var a = new Host(new EngineOptions { Mtu = 1500 }, A);

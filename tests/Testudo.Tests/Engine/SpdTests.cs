@@ -16,6 +16,7 @@ public sealed class SpdTests
     private static readonly Prefix s_all = Prefix.Parse("0.0.0.0/0"), s_all6 = Prefix.Parse("::/0");
 
     [Fact]
+    [Shows("rfc4301-4.4.1-1", "rfc4301-4.4.1-3", "rfc2401-4.4.1-5")]
     public void The_lowest_priority_comes_first_and_of_equals_the_one_that_was_added_first()
     {
         using var host = new Host();
@@ -34,6 +35,7 @@ public sealed class SpdTests
     }
 
     [Fact]
+    [Shows("rfc4301-4.4.1-3", "rfc4301-4.4.1-14")]
     public void Any_order_of_adding_gives_the_order_of_priorities()
     {
         Gen.UInt[0, 5].Array[1, 20].Sample(priorities =>
@@ -53,6 +55,7 @@ public sealed class SpdTests
     [InlineData(IpProtocol.Udp, 7, 9, true)]
     [InlineData(IpProtocol.Udp, 8, 9, false)]
     [InlineData(IpProtocol.Udp, 7, 8, false)]
+    [Shows("ipsec4-policy-7", "rfc4301-4.4.1.1-3", "rfc2401-4.4.2-6")]
     public void Protocol_and_ports_are_looked_at(IpProtocol protocol, int? source, int? destination, bool expected)
     {
         foreach (byte[] packet in (byte[][])[Build.Ipv4(A, B).Udp(7, 9), Build.Ipv6("fd00::1", "fd00::2").HopByHop().DestinationOptions().Udp(7, 9)])
@@ -67,10 +70,12 @@ public sealed class SpdTests
     [InlineData(null, 0, true)]
     [InlineData(0, null, false)]
     [InlineData(8, 1, false)]
+    [Shows("rfc4301-6-1")]
     public void Type_and_code_of_ICMP_stand_as_ports(int? type, int? code, bool expected) =>
         Assert.Equal(expected, Selects(Build.Ipv4(A, B).IcmpEcho(), IpProtocol.Icmp, type, code));
 
     [Fact]
+    [Shows("rfc4301-6-1")]
     public void Type_and_code_of_ICMPv6_stand_as_ports()
     {
         byte[] solicitation = Build.Ipv6("fd00::1", "fd00::2").Icmp(135, 0);
@@ -96,6 +101,7 @@ public sealed class SpdTests
     }
 
     [Fact]
+    [Shows("rfc4301-7.4-1")]
     public void A_fragment_without_ports_is_not_let_past_a_policy_with_ports_that_might_have_selected_it()
     {
         using var host = new Host(null, A);
@@ -110,6 +116,7 @@ public sealed class SpdTests
     }
 
     [Fact]
+    [Shows("rfc4301-7.1-2", "rfc4301-7.4-1")]
     public void A_later_IPv6_fragment_selects_by_the_protocol_it_names()
     {
         using var host = new Host(null, "fd00::1");
@@ -130,6 +137,7 @@ public sealed class SpdTests
     }
 
     [Fact]
+    [Shows("ipsec4-policy-13", "ipsec4-policy-15", "ipsec4-policy-16", "rfc4301-4.4.1-4", "rfc4301-5-2")]
     public void What_no_policy_selects_passes_or_not_by_the_default()
     {
         using var host = new Host(null, A);
@@ -150,6 +158,7 @@ public sealed class SpdTests
     }
 
     [Fact]
+    [Shows("rfc4301-7.1-3")]
     public void What_a_policy_may_not_be_is_refused_in_words()
     {
         using var host = new Host();

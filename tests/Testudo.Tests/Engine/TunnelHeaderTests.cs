@@ -32,6 +32,7 @@ public sealed class TunnelHeaderTests
 
     [Theory]
     [MemberData(nameof(EcnCases))]
+    [Shows("ipsec4-sysctl-10", "rfc6040-4.1-1", "rfc6040-4.1-2", "rfc6040-4.2-1", "rfc6040-4.2-2", "rfc6040-4.2-3", "rfc6040-4.2-4", "rfc6040-4.2-5", "rfc6040-5.1-1")]
     public void Congestion_marks_go_through_tunnels_as_the_mode_says(EcnMode mode, int inner, int outer)
     {
         int[] entering = mode switch
@@ -85,6 +86,7 @@ public sealed class TunnelHeaderTests
     [InlineData(DfBit.Copy, 4, true, true)]
     [InlineData(DfBit.Copy, 4, false, false)]
     [InlineData(DfBit.Copy, 6, false, true)]
+    [Shows("ipsec4-sysctl-6", "ipsec4-sysctl-7", "ipsec4-sysctl-8", "rfc4301-8.1-1")]
     public void The_outer_DF_bit_is_what_the_option_says(DfBit option, int inner, bool innerDf, bool expected)
     {
         (Host a, Host b) = Pair(4, option);

@@ -88,6 +88,7 @@ public sealed class UdpEncapsulationTests
     [InlineData(false, false)]
     [InlineData(true, true)]
     [InlineData(true, false)]
+    [Shows("rfc3948-3.1.2-1")]
     public void Checksums_of_transport_mode_are_mended(bool v6, bool saysOriginals)
     {
         using var pair = new NatPair(tunnel: false, v6, saysOriginals: saysOriginals);
@@ -123,6 +124,7 @@ public sealed class UdpEncapsulationTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    [Shows("rfc3948-2.3-1", "rfc3948-2.3-4", "rfc3948-2.3-5", "rfc3948-4-2")]
     public void A_keepalive_goes_to_each_peer_that_heard_nothing_for_20_seconds(bool v6)
     {
         using var pair = new NatPair(tunnel: true, v6);

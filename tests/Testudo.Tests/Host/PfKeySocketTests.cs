@@ -33,6 +33,7 @@ public sealed class PfKeySocketTests : IAsyncDisposable
     }
 
     [Fact]
+    [Shows("ipsec4-kernel-2")]
     public void What_is_added_is_dumped_and_found_in_the_stack()
     {
         using var client = new PfKeyClient(_path);

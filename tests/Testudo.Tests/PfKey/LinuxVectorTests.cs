@@ -10,6 +10,7 @@ namespace Testudo.Tests.PfKey;
 public sealed partial class LinuxVectorTests
 {
     [Fact]
+    [Shows("ipsec4-kernel-3")]
     public void Every_record_is_decoded_as_the_recorder_did_and_encoded_to_the_same_bytes()
     {
         Assert.True(Conversations.Linux.Count > 100, "the golden files have more than a hundred records");

@@ -19,6 +19,7 @@ public class PolicyTextTests
     [InlineData(" fwd\n\tdiscard ", PolicyDirection.Fwd, PolicyAction.Discard)]
     [InlineData("in bypass", PolicyDirection.In, PolicyAction.Bypass)]
     [InlineData("out entrust # sockets only", PolicyDirection.Out, PolicyAction.Entrust)]
+    [Shows("rfc4301-4.4.1-6")]
     public void A_policy_without_requests_is_a_direction_and_an_action(string text, PolicyDirection direction, PolicyAction action)
     {
         PolicyTextResult result = PolicyText.Parse(text);
@@ -47,6 +48,7 @@ public class PolicyTextTests
 
     [Theory]
     [MemberData(nameof(Requests))]
+    [Shows("ipsec4-policy-5", "ipsec4-policy-8")]
     public void A_request_is_read_in_all_its_forms(string text, PolicyRequest request)
     {
         PolicyTextResult alone = PolicyText.Parse("out ipsec " + text);
@@ -105,6 +107,7 @@ public class PolicyTextTests
     }
 
     [Fact]
+    [Shows("ipsec4-policy-5")]
     public void Every_policy_that_is_written_reads_back_the_same() =>
         SetkeyGenerators.Policy.Sample(policy =>
         {

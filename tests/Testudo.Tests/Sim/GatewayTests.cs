@@ -28,6 +28,7 @@ public sealed class GatewayTests
         """;
 
     [Fact]
+    [Shows("ipsec4-policy-4", "rfc4301-3.1-1", "rfc4301-5.1-1", "rfc4301-5.2-2")]
     public void A_ping_goes_through_the_tunnel_and_comes_back()
     {
         using var network = new Network(11);
@@ -64,6 +65,7 @@ public sealed class GatewayTests
     }
 
     [Fact]
+    [Shows("ipsec4-policy-11")]
     public void A_host_with_policies_and_no_keys_sends_nothing_and_wants_SAs()
     {
         using var network = new Network(13);
@@ -95,6 +97,7 @@ public sealed class GatewayTests
     }
 
     [Fact]
+    [Shows("ipsec4-policy-16")]
     public void Without_keys_and_policies_everything_flows_in_clear()
     {
         using var network = new Network(15);

@@ -18,6 +18,7 @@ public sealed class TwoHostsTests
 
     [Theory]
     [MemberData(nameof(Seeds))]
+    [Shows("rfc4301-4.4.2.1-5", "rfc2406-3.4.3-6")]
     public void What_is_not_lost_arrives_exactly_once_and_unchanged(int seed) => CheckSeed((ulong)seed);
 
     [Fact]
@@ -69,6 +70,7 @@ public sealed class TwoHostsTests
     }
 
     [Fact]
+    [Shows("ipsec4-description-4")]
     public void Nothing_on_the_wire_is_in_clear()
     {
         (Network network, SimulatedHost alice, SimulatedHost bob, _) = Networks.Pair(3);
@@ -89,6 +91,7 @@ public sealed class TwoHostsTests
     }
 
     [Fact]
+    [Shows("rfc4301-8.2.1-4", "rfc2401-B.2-1")]
     public void A_small_MTU_on_the_way_makes_fragments_that_are_put_together()
     {
         (Network network, SimulatedHost alice, SimulatedHost bob, SimulatedLink link) = Networks.Pair(4, new LinkProfile { Mtu = 600, Reordering = 0.5 });
@@ -112,6 +115,7 @@ public sealed class TwoHostsTests
     }
 
     [Fact]
+    [Shows("rfc4301-4.4.2.1-6", "rfc4301-4.4.2.1-7")]
     public void Keys_expire_by_the_virtual_clock()
     {
         using var network = new Network(5);
