@@ -14,6 +14,7 @@ internal static class UpCommand
         var command = new Command("up", "join this host and stay in the foreground")
         {
             UpOptions.File, UpOptions.LinkList, UpOptions.PfKey, UpOptions.Api, UpOptions.InstanceNumber, UpOptions.Confirm, UpOptions.CaptureFile, UpOptions.Limit,
+            UpOptions.Mss, UpOptions.Fragment, UpOptions.IgnoreIcmp,
         };
         command.SetAction(Run);
         return command;

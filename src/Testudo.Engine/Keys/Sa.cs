@@ -2,6 +2,7 @@
 
 using System.Security.Cryptography;
 using Testudo.Crypto;
+using Testudo.Engine.PathMtu;
 using Testudo.Wire;
 using Testudo.Wire.PfKey;
 
@@ -21,6 +22,7 @@ public sealed class Sa
     private UdpPeer? _peer;
     private int _moved;
     private volatile SaState _state;
+    private SaError? _lastError;
 
     internal Sa(SaParameters parameters, Transform transform, SaKey? sealing, SaKey? opening, ulong ivMask, in Now now, SaState state)
     {
@@ -114,6 +116,9 @@ public sealed class Sa
     /// <summary>Unix time of the last packet; 0 before the first.</summary>
     public long LastUse => Volatile.Read(ref _lastUse);
 
+    /// <summary>The last ICMP error about a packet of this SA; null where there was none. To be shown.</summary>
+    public SaError? LastError => Volatile.Read(ref _lastError);
+
     /// <summary>The cipher's key, for the control plane's dumps. Zeros once wiped.</summary>
     public ReadOnlySpan<byte> CipherKey => _cipherKey;
 
@@ -162,6 +167,15 @@ public sealed class Sa
     {
         sequence = (ulong)Interlocked.Increment(ref _sequence);
         return sequence <= uint.MaxValue || (Flags & SaFlags.CyclicSequence) != 0;
+    }
+
+    /// <summary>Keeps what a router said; the same again within a second is no news.</summary>
+    internal void NoteError(byte type, byte code, in Address by, in Now now)
+    {
+        if (_lastError is not { } last || last.UnixSeconds != now.UnixSeconds)
+        {
+            Volatile.Write(ref _lastError, new SaError(type, code, by, now.UnixSeconds));
+        }
     }
 
     /// <summary>Counts a packet that went through.</summary>

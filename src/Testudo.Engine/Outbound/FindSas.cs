@@ -40,7 +40,8 @@ internal static partial class OutboundPath
 
             if (!tunnel && !isWhole)
             {
-                return Drop.FragmentInTransportMode; // RFC 4303, 3.3.4
+                state.MustBeWhole = true; // RFC 4303, 3.3.4
+                return Drop.None;
             }
 
             state.Chain[state.Count] = sa;
