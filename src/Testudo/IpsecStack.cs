@@ -98,7 +98,7 @@ public sealed class IpsecStack : IAsyncDisposable
         lock (_control)
         {
             Now now = HostClock.Now;
-            return [.. Engine.Sad.All.Where(sa => sa.IsUsable && Engine.IsLocal(sa.Source)).Select(sa => (sa, Engine.PathMtus.Explain(sa.Destination, now)))];
+            return [.. Engine.Sad.All.Where(sa => sa.IsUsable && Engine.IsLocal(sa.Source)).Select(sa => (sa, Engine.PathMtus.Explain(sa.Peer?.Address ?? sa.Destination, now)))];
         }
     }
 

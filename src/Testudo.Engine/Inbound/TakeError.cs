@@ -41,7 +41,7 @@ internal static partial class InboundPath
 
         // A packet that was no longer than what it names did not meet this link.
         return engine.Options.HonoursTooBig && quote.Mtu < quote.Packet.TotalLength
-            && engine.PathMtus.Learn(sa.Destination, quote.Mtu, info.Source, now)
+            && engine.PathMtus.Learn(quote.Packet.Destination, quote.Mtu, info.Source, now)
             ? Drop.IcmpNoted
             : Drop.IcmpRefused;
     }
@@ -61,7 +61,7 @@ internal static partial class InboundPath
         {
             IpProtocol.Esp => 0,
             IpProtocol.Ah => 4, // next header, length, reserved
-            IpProtocol.Udp => Esp.UdpHeaderLength,
+            IpProtocol.Udp when upper.Length >= 12 => UdpHeader.Length + (BinaryPrimitives.ReadUInt32BigEndian(upper[8..]) == 0 ? 8 : 0), // a non-IKE marker
             _ => -1,
         };
         if (at < 0 || upper.Length < at + 8)
@@ -73,7 +73,7 @@ internal static partial class InboundPath
         sequence = BinaryPrimitives.ReadUInt32BigEndian(upper[(at + 4)..]);
         Sa? sa = sad.Find(spi, sent.Protocol == IpProtocol.Udp ? IpProtocol.Esp : sent.Protocol, sent.Destination);
         bool isUdp = sent.Protocol == IpProtocol.Udp;
-        return sa is not null && sa.IsUsable && sa.Source == sent.Source && isUdp == (sa.Encapsulation is not null)
+        return sa is not null && sa.IsUsable && sa.Source == sent.Source && (isUdp ? at : 0) == (sa.Encapsulation?.Length ?? 0)
             && (sa.Encapsulation is not { } ports || (ports.SourcePort == sent.SourcePort && ports.DestinationPort == sent.DestinationPort))
             ? sa : null;
     }

@@ -8,28 +8,32 @@ namespace Testudo.Engine.PathMtu;
 
 internal static class MssRule
 {
+    private const int HeaderLength = 20;
+    private const byte Syn = 2;
+
     /// <summary>The shortest MSS that is written: what fits the smallest packets that every link takes (RFC 9293, 3.7.1; RFC 8200, 5).</summary>
     public static int Least(IpFamily family) => family == IpFamily.V4 ? 536 : 1220;
 
     /// <summary>True for a segment that may announce an MSS: a SYN that is whole.</summary>
     public static bool Concerns(in Packet packet, in IpInfo info) =>
-        info.Protocol == IpProtocol.Tcp && !info.IsFragment && info.UpperOffset + TcpView.MinHeaderLength <= info.TotalLength
-        && (packet.Span[info.UpperOffset + 13] & (byte)TcpFlags.Syn) != 0;
+        info.Protocol == IpProtocol.Tcp && !info.IsFragment && info.UpperOffset + HeaderLength <= info.TotalLength
+        && (packet.Span[info.UpperOffset + 13] & Syn) != 0;
 
     /// <summary>The MSS of segments in packets of so many bytes.</summary>
     public static int For(IpFamily family, int packet) =>
-        packet - (family == IpFamily.V4 ? IpInfo.V4HeaderLength : IpInfo.V6HeaderLength) - TcpView.MinHeaderLength;
+        packet - (family == IpFamily.V4 ? IpInfo.V4HeaderLength : IpInfo.V6HeaderLength) - HeaderLength;
 
     /// <summary>Lowers the MSS option of a SYN to the limit; one that is lower or not there stays.</summary>
     public static void Clamp(in Packet packet, in IpInfo info, int limit)
     {
         Span<byte> segment = packet.Span[info.UpperOffset..info.TotalLength];
-        if (!TcpView.TryParse(segment, out TcpView tcp) || !tcp.TryFindMss(out int place, out ushort mss) || mss <= limit)
+        int place = FindMss(segment);
+        if (place == 0 || BinaryPrimitives.ReadUInt16BigEndian(segment[place..]) <= limit)
         {
             return;
         }
 
-        ushort now = (ushort)limit;
+        ushort mss = BinaryPrimitives.ReadUInt16BigEndian(segment[place..]), now = (ushort)limit;
         BinaryPrimitives.WriteUInt16BigEndian(segment[place..], now);
         if (place % 2 != 0)
         {
@@ -43,5 +47,28 @@ internal static class MssRule
         sum = (sum & 0xFFFF) + (sum >> 16);
         sum = (sum & 0xFFFF) + (sum >> 16);
         BinaryPrimitives.WriteUInt16BigEndian(checksum, (ushort)~sum);
+    }
+
+    // Where the option's two bytes are (RFC 9293, 3.1: kind 2, length 4); 0 where there is none, or one before it is broken.
+    private static int FindMss(ReadOnlySpan<byte> segment)
+    {
+        int end = (segment[12] >> 4) * 4;
+        for (int at = HeaderLength; end <= segment.Length && at < end && segment[at] != 0;)
+        {
+            int length = segment[at] == 1 ? 1 : at + 1 < end ? segment[at + 1] : 0;
+            if (length == 0 || (length == 1 && segment[at] != 1) || at + length > end)
+            {
+                return 0;
+            }
+
+            if (segment[at] == 2 && length == 4)
+            {
+                return at + 2;
+            }
+
+            at += length;
+        }
+
+        return 0;
     }
 }
