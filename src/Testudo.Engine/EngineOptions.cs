@@ -18,6 +18,19 @@ public enum DfBit : byte
     Copy = 2,
 }
 
+/// <summary>Where a packet is cut that does not fit its path with its protection (RFC 4301, 8.2.1 case 2).</summary>
+public enum FragmentPlace : byte
+{
+    /// <summary>Behind IPsec: what is protected is fragmented, by its link, by a router or here.</summary>
+    After = 0,
+
+    /// <summary>
+    /// Before IPsec, where that can be: the peer need not reassemble. Tunnel mode, IPv4 without DF; else as
+    /// <see cref="After"/>.
+    /// </summary>
+    Before = 1,
+}
+
 /// <summary>Options of an engine.</summary>
 public sealed record EngineOptions
 {
@@ -48,6 +61,48 @@ public sealed record EngineOptions
     /// ends must agree.
     /// </summary>
     public ushort AhOffsetMask { get; init; }
+
+    /// <summary>Where packets are cut that may be and have to.</summary>
+    public FragmentPlace Fragments { get; init; }
+
+    /// <summary>
+    /// True where no link or router fragments what is protected: the engine does it then. (Where a router's ICMP error
+    /// lowered an IPv6 path, the engine does it in any case: only the source may, and links know their device only.)
+    /// </summary>
+    public bool FragmentsProtected { get; init; }
+
+    /// <summary>
+    /// True where unauthenticated ICMP errors about protected packets may lower a path MTU (RFC 4301, 6.1.1). They must
+    /// quote a packet that was sent lately, and are forgotten after <see cref="PathMtuSeconds"/>.
+    /// </summary>
+    public bool HonoursTooBig { get; init; } = true;
+
+    /// <summary>No ICMP error lowers an IPv4 path below this (net.inet.ipsec.min_pmtu); 68 to 65535.</summary>
+    public int MinPathMtu { get; init; } = 576;
+
+    /// <summary>Seconds after which a path MTU that a router named is forgotten (RFC 1191, 6.3).</summary>
+    public int PathMtuSeconds { get; init; } = 600;
+
+    /// <summary>
+    /// The greatest MSS that TCP connections through IPsec may announce: <see cref="MssOff"/> leaves it alone,
+    /// <see cref="MssAuto"/> takes what fits the path with its protection, else bytes.
+    /// </summary>
+    public int MssClamp { get; init; } = MssOff;
+
+    /// <summary>For <see cref="MssClamp"/>: left alone.</summary>
+    public const int MssOff = 0;
+
+    /// <summary>For <see cref="MssClamp"/>: what fits.</summary>
+    public const int MssAuto = -1;
+
+    /// <summary>
+    /// True to look into every ICMP error that comes by an SA: the packet that it speaks of must belong to that SA. False
+    /// for RFC 4301's convention (6.2): only into those that no policy selects by their own header.
+    /// </summary>
+    public bool InspectsIcmpErrors { get; init; }
+
+    /// <summary>True to tell the sender of an outbound packet that policy discards, or that finds no SA, by ICMP (RFC 4301, 5.1).</summary>
+    public bool TellsProhibited { get; init; }
 
     /// <summary>What level <c>default</c> means: use or require (net.inet.ipsec.esp_trans_deflev and its kin).</summary>
     public PolicyLevel DefaultLevel { get; init; } = PolicyLevel.Use;

@@ -39,7 +39,7 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
     public Spd Spd { get; } = new();
 
     /// <summary>How long packets may be, by destination.</summary>
-    public PathMtus PathMtus { get; } = new(options.Mtu);
+    public PathMtus PathMtus { get; } = new(options);
 
     /// <summary>The workers made so far, for their counters.</summary>
     public IReadOnlyList<Worker> Workers => _workers;
@@ -277,11 +277,11 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
         PolicyLevel level => level is PolicyLevel.Require or PolicyLevel.Unique,
     };
 
-    /// <summary>Puts an ICMP error for the packet's sender into the batch, if one may be sent about it.</summary>
-    internal static void TellTooBig(in Packet packet, int mtu, Batch back)
+    /// <summary>Puts an ICMP error for the packet's sender into the batch, if one may be sent about it: too big, or (no MTU) prohibited.</summary>
+    internal static void Tell(in Packet packet, int? mtu, Batch back)
     {
         Span<byte> room = back.Reserve(IcmpError.MaxLength);
-        int length = room.IsEmpty ? 0 : IcmpError.TooBig(packet.Span, mtu, room);
+        int length = room.IsEmpty ? 0 : mtu is { } fits ? IcmpError.TooBig(packet.Span, fits, room) : IcmpError.Prohibited(packet.Span, room);
         if (length > 0)
         {
             back.Commit(length).Flags = PacketFlags.Reply;

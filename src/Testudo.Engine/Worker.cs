@@ -13,6 +13,8 @@ namespace Testudo.Engine;
 public sealed class Worker : IDisposable
 {
     private readonly long[] _drops = new long[Drops.Count];
+    private Batch? _pieces;
+    private PacketState[]? _pieceStates;
     private long _boundary;
     private long _packets;
     private long _bytes;
@@ -35,7 +37,7 @@ public sealed class Worker : IDisposable
     /// <summary>Bytes of those packets, as they left the engine.</summary>
     public long Bytes => Volatile.Read(ref _bytes);
 
-    /// <summary>What the last inbound batch put together from fragments. Those that were dropped have their drop here.</summary>
+    /// <summary>What the last batch put together from fragments. Those that were dropped have their drop here.</summary>
     public Batch Assembled { get; } = new();
 
     /// <summary>Fragments that wait for others. These four are for the packet thread, or for whoever knows it at rest.</summary>
@@ -73,11 +75,15 @@ public sealed class Worker : IDisposable
 
     internal Span<byte> CompressionScratch => _compressionScratch ??= new byte[Batch.MaxPacketLength];
 
-    internal void ClearDecompressed() => _decompressed?.Clear();
-
     /// <summary>Where a packet's headers are kept while its AH is computed.</summary>
     internal Span<byte> Aside(int index) =>
         (_aside ??= new byte[Batch.MaxPackets * Ah.MaxHeaders]).AsSpan(index * Ah.MaxHeaders, Ah.MaxHeaders);
+
+    /// <summary>What packets of the last outbound batch were cut into; made when the first one is.</summary>
+    internal Batch Pieces => _pieces ??= new Batch(512 * 1024, Batch.MaxPieces);
+
+    /// <summary>The states of one packet's pieces.</summary>
+    internal PacketState[] PieceStates => _pieceStates ??= MakeStates();
 
     // Odd while a batch is worked on.
     internal long Boundary => Volatile.Read(ref _boundary);
@@ -118,12 +124,35 @@ public sealed class Worker : IDisposable
         Volatile.Write(ref _bytes, _bytes + packet.Length);
     }
 
+    /// <summary>Forgets the packets that the last batch was put together, cut or decompressed into: they have been sent.</summary>
+    internal void ClearMade()
+    {
+        Assembled.Clear();
+        _pieces?.Clear();
+        _decompressed?.Clear();
+    }
+
+    /// <summary>Counts the datagrams whose fragments gave way to others or waited too long.</summary>
+    internal void CountReassembly(in Now now)
+    {
+        for (int evicted = Reassembly.TakeEvicted(); evicted > 0; evicted--)
+        {
+            Count(Drop.ReassemblyFull);
+        }
+
+        for (int expired = Reassembly.Expire(now); expired > 0; expired--)
+        {
+            Count(Drop.ReassemblyTimeout);
+        }
+    }
+
     internal void Count(Drop drop) => Volatile.Write(ref _drops[(int)drop], _drops[(int)drop] + 1);
 
     /// <inheritdoc/>
     public void Dispose()
     {
         Assembled.Dispose();
+        _pieces?.Dispose();
         Reassembly.Dispose();
         _compressor?.Dispose();
         _decompressed?.Dispose();
@@ -177,11 +206,34 @@ internal sealed class PacketState
     /// <summary>Outbound: bytes of the IP header before the ESP (and UDP) or AH header.</summary>
     public int OuterLength;
 
+    /// <summary>Outbound: a fragment that only its whole datagram's protection would do for.</summary>
+    public bool MustBeWhole;
+
+    /// <summary>Outbound: the packet is cut into pieces of so many bytes before it is protected; 0 where it is not.</summary>
+    public int CutTo;
+
+    /// <summary>Outbound: what is protected is longer than its path, and may be fragmented.</summary>
+    public bool IsOversize;
+
+    /// <summary>Outbound: it is fragmented here, into so many bytes; 0 where its link or a router does it.</summary>
+    public int FragmentTo;
+
     private const int Policy_MaxRequests = Policy.MaxRequests;
 
     public void Reset()
     {
         Policy = null;
-        Count = Done = EspOffset = UdpLength = OuterLength = 0;
+        Count = Done = EspOffset = UdpLength = OuterLength = CutTo = FragmentTo = 0;
+        IsOversize = MustBeWhole = false;
+    }
+
+    /// <summary>Takes over what was decided for the packet that this one is a piece of.</summary>
+    public void BePieceOf(PacketState whole)
+    {
+        Reset();
+        Policy = whole.Policy;
+        Count = whole.Count;
+        whole.Chain.CopyTo(Chain, 0);
+        whole.IsTunnel.CopyTo(IsTunnel, 0);
     }
 }

@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using Testudo.Control.PfKey;
 using Testudo.Engine;
 using Testudo.Engine.Keys;
+using Testudo.Engine.PathMtu;
 using Testudo.Engine.Policies;
 using Testudo.Host;
 using Testudo.Links;
@@ -20,6 +21,7 @@ public sealed class IpsecStack : IAsyncDisposable
     private readonly Lock _control = new();
     private readonly IpsecStackOptions _options;
     private readonly List<(Link Link, WireKind Kind)> _wires = [];
+    private readonly List<Link> _errors = [];
     private readonly List<Thread> _threads = [];
     private readonly KeyServer _server;
     private readonly LinkCounters _counters = new();
@@ -90,6 +92,16 @@ public sealed class IpsecStack : IAsyncDisposable
         }
     }
 
+    /// <summary>The path MTU of each SA that sends from here, and why it is so.</summary>
+    public IReadOnlyList<(Sa Sa, KnownMtu Mtu)> PathMtus()
+    {
+        lock (_control)
+        {
+            Now now = HostClock.Now;
+            return [.. Engine.Sad.All.Where(sa => sa.IsUsable && Engine.IsLocal(sa.Source)).Select(sa => (sa, Engine.PathMtus.Explain(sa.Peer?.Address ?? sa.Destination, now)))];
+        }
+    }
+
     /// <summary>Packets that ended so, in the engine and at the links.</summary>
     public long Dropped(Drop drop) => Engine.Workers.ToArray().Sum(worker => worker.Dropped(drop)) + _counters.Dropped(drop);
 
@@ -107,6 +119,16 @@ public sealed class IpsecStack : IAsyncDisposable
         _wires.Add((link, kind));
     }
 
+    /// <summary>
+    /// Adds a link that gives copies of ICMP errors about what was sent (<see cref="IcmpErrorLink"/>). Not needed where the
+    /// wire links bring ICMP with all the rest.
+    /// </summary>
+    public void AttachErrors(Link link)
+    {
+        RefuseWhenStarted();
+        _errors.Add(link);
+    }
+
     /// <summary>Starts the threads. Links cannot be changed afterwards.</summary>
     public void Start()
     {
@@ -122,6 +144,12 @@ public sealed class IpsecStack : IAsyncDisposable
                 _inbound.Add(mine);
                 StartThread("testudo in " + wire.Name, () => new InboundPump(Engine, wire, clear, _counters, _options.Capture).Run(mine));
             }
+        }
+
+        foreach (Link errors in _errors)
+        {
+            Worker mine = Engine.NewWorker();
+            StartThread("testudo " + errors.Name, () => new ErrorPump(Engine, errors).Run(mine));
         }
 
         StartThread("testudo control", RunControl);
@@ -205,6 +233,7 @@ public sealed class IpsecStack : IAsyncDisposable
         _ending.Set();
         _clear?.Dispose();
         _wires.ForEach(static wire => wire.Link.Dispose());
+        _errors.ForEach(static link => link.Dispose());
         _threads.ForEach(static thread => thread.Join());
         lock (_control)
         {

@@ -44,6 +44,21 @@ public sealed record IpsecStackOptions
             faults.Add($"Engine.DefaultLevel is {Engine.DefaultLevel}: it must be Use or Require");
         }
 
+        if (Engine.MinPathMtu is < 68 or > 65535)
+        {
+            faults.Add($"Engine.MinPathMtu is {Engine.MinPathMtu}: it must be 68 to 65535");
+        }
+
+        if (Engine.PathMtuSeconds is < 1 or > 86400)
+        {
+            faults.Add($"Engine.PathMtuSeconds is {Engine.PathMtuSeconds}: it must be 1 to 86400");
+        }
+
+        if (Engine.MssClamp is not (EngineOptions.MssOff or EngineOptions.MssAuto) and (< 536 or > 65495))
+        {
+            faults.Add($"Engine.MssClamp is {Engine.MssClamp}: it must be MssOff, MssAuto, or 536 to 65495");
+        }
+
         return faults;
     }
 }

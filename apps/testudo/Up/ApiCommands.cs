@@ -128,6 +128,11 @@ internal static class ApiCommands
         Console.Out.WriteLine($"databases {status.Sas} SAs, {status.Policies} policies, pfkey {status.Pfkey}");
         Console.Out.WriteLine($"outbound  {status.Outbound.Packets} packets, {status.Outbound.Bytes} bytes");
         Console.Out.WriteLine($"inbound   {status.Inbound.Packets} packets, {status.Inbound.Bytes} bytes");
+        foreach (PathOfSa path in status.Paths)
+        {
+            Console.Out.WriteLine($"path      {path.Protocol} {path.Spi} {path.Source} -> {path.Destination}: mtu {path.Mtu} ({path.Why}){(path.LastError is { } error ? $"; last {error}" : "")}");
+        }
+
         foreach (DropCount drop in status.Drops)
         {
             Console.Out.WriteLine($"dropped   {drop.Packets} {drop.Name}: {drop.Sentence}");

@@ -30,7 +30,7 @@ internal sealed class Daemon : IAsyncDisposable
         _options = options;
         _ending = ending;
         _confirmed = options.ConfirmSeconds <= 0;
-        var engine = new EngineOptions { AllowsUnauthenticated = options.AllowsUnauthenticated };
+        EngineOptions engine = options.Engine;
         _host = options.Links.IsEmpty ? null : new LinuxHost(
             new LinuxHostOptions
             {
@@ -122,6 +122,7 @@ internal sealed class Daemon : IAsyncDisposable
             Policies = Stack.Count().Policies,
             Outbound = Traffic.Of(Stack.Outbound),
             Inbound = Traffic.Of(Stack.Inbound),
+            Paths = [.. Stack.PathMtus().Select(static known => PathOfSa.Of(known.Sa, known.Mtu))],
             Drops = Drops.Table.ToArray()
                 .Where(static text => text.Drop != Drop.None)
                 .Select(text => new DropCount(text.Name, Stack.Dropped(text.Drop) + guard.GetValueOrDefault(text.Drop), text.Sentence))

@@ -15,6 +15,7 @@ internal static class UpCommand
         {
             UpOptions.File, UpOptions.LinkList, UpOptions.PfKey, UpOptions.Api, UpOptions.InstanceNumber, UpOptions.Confirm, UpOptions.CaptureFile, UpOptions.Limit,
             AlgorithmOptions.Legacy, AlgorithmOptions.Unauthenticated,
+            UpOptions.Mss, UpOptions.Fragment, UpOptions.IgnoreIcmp,
         };
         command.SetAction(Run);
         return command;

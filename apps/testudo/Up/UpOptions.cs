@@ -3,6 +3,7 @@
 using System.Collections.Immutable;
 using System.CommandLine;
 using Testudo.App.Keys;
+using Testudo.Engine;
 using Testudo.Linux;
 using Testudo.PfKey;
 
@@ -11,7 +12,7 @@ namespace Testudo.App.Up;
 /// <summary>What "up" was asked for.</summary>
 internal sealed record UpOptions(
     ImmutableArray<string> Files, ImmutableArray<HostLink> Links, string PfKeyPath, string ApiPath, int Instance, int ConfirmSeconds, FileInfo? Capture, long CaptureLimit,
-    bool Legacy, bool AllowsUnauthenticated)
+    bool Legacy, EngineOptions Engine)
 {
     public static Option<string[]> File { get; } = new("--file", "-f") { Description = "a setkey file to begin with; may be repeated" };
 
@@ -36,6 +37,20 @@ internal sealed record UpOptions(
         Description = "bytes of capture; beyond them only what is dropped is written",
         DefaultValueFactory = static _ => long.MaxValue,
     };
+
+    public static Option<string> Mss { get; } = new("--mss-clamp")
+    {
+        Description = "lower the MSS of TCP connections through IPsec: auto (what fits the path), bytes, or off",
+        DefaultValueFactory = static _ => "off",
+    };
+
+    public static Option<string> Fragment { get; } = new("--fragment")
+    {
+        Description = "cut packets that are too long and may be fragmented: before or after IPsec (before: tunnel mode, IPv4)",
+        DefaultValueFactory = static _ => "after",
+    };
+
+    public static Option<bool> IgnoreIcmp { get; } = new("--ignore-icmp") { Description = "let no ICMP error from the network lower a path MTU" };
 
     /// <summary>A file locked while an instance lives. Named after the network namespace, where its routes and rules are.</summary>
     public static string LockFile(int instance)
@@ -78,6 +93,17 @@ internal sealed record UpOptions(
             return null;
         }
 
+        if (!TryReadMss(parsed.GetValue(Mss)!, out int mss, out fault))
+        {
+            return null;
+        }
+
+        if (parsed.GetValue(Fragment) is not ("before" or "after"))
+        {
+            fault = $"--fragment: '{parsed.GetValue(Fragment)}' is neither before nor after";
+            return null;
+        }
+
         return new UpOptions(
             [.. parsed.GetValue(File) ?? []],
             links,
@@ -88,7 +114,13 @@ internal sealed record UpOptions(
             parsed.GetValue(CaptureFile),
             parsed.GetValue(Limit),
             parsed.GetValue(AlgorithmOptions.Legacy),
-            parsed.GetValue(AlgorithmOptions.Unauthenticated));
+            new EngineOptions
+            {
+                AllowsUnauthenticated = parsed.GetValue(AlgorithmOptions.Unauthenticated),
+                MssClamp = mss,
+                Fragments = parsed.GetValue(Fragment) == "before" ? FragmentPlace.Before : FragmentPlace.After,
+                HonoursTooBig = !parsed.GetValue(IgnoreIcmp),
+            });
     }
 
     /// <summary>A socket's path: as given, or the usual one with the instance's number in it.</summary>
@@ -96,6 +128,18 @@ internal sealed record UpOptions(
     {
         string path = usual(given);
         return given is not null || instance == 0 ? path : Path.ChangeExtension(path, null) + instance + Path.GetExtension(path);
+    }
+
+    private static bool TryReadMss(string text, out int mss, out string? fault)
+    {
+        fault = null;
+        mss = text switch { "off" => EngineOptions.MssOff, "auto" => EngineOptions.MssAuto, _ => -2 };
+        if (mss == -2 && (!int.TryParse(text, System.Globalization.NumberStyles.None, null, out mss) || mss is < 536 or > 65495))
+        {
+            fault = $"--mss-clamp: '{text}' is neither auto, off nor a number from 536 to 65495";
+        }
+
+        return fault is null;
     }
 
     private static bool TryReadLinks(string list, out ImmutableArray<HostLink> links, out string? fault)

@@ -80,6 +80,7 @@ public static class GuardScript
             "hbh nexthdr 51 accept",
             "dst nexthdr 51 accept",
             "rt nexthdr 51 accept",
+            .. ErrorRules(names.EncapsulationPorts),
             .. names.EncapsulationPorts.IsEmpty ? (string[])[] : [$"udp dport {{ {string.Join(", ", names.EncapsulationPorts)} }} accept"],
             "jump spd_in",
         ]);
@@ -117,6 +118,27 @@ public static class GuardScript
     {
         Validate(names);
         return $"table inet {names.Table} {{ }}\ndelete table inet {names.Table}\n";
+    }
+
+    // Errors about what is protected come in clear, from routers that no SA leads to; the stack judges them. They are told by
+    // the protocol of the packet that they quote: behind 8 bytes of ICMP, in an IPv4 header without options, or in an IPv6
+    // header with at most a fragment header.
+    private static IEnumerable<string> ErrorRules(IReadOnlyCollection<ushort> ports)
+    {
+        string v4 = "icmp type { destination-unreachable, time-exceeded, parameter-problem } @th,136,8";
+        string v6 = "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } @th,112,8";
+        foreach (string quoted in (string[])[v4, v6, v6 + " 44 @th,384,8"])
+        {
+            yield return $"{quoted} {{ 50, 51 }} accept";
+        }
+
+        if (ports.Count > 0)
+        {
+            string list = $"{{ {string.Join(", ", ports)} }} accept";
+            yield return $"{v4} 17 @th,224,16 {list}";
+            yield return $"{v6} 17 @th,384,16 {list}";
+            yield return $"{v6} 44 @th,384,8 17 @th,448,16 {list}";
+        }
     }
 
     private static IEnumerable<string> OutboundRules(GuardNames names, IEnumerable<Policy> policies, PolicyAction defaultAction)

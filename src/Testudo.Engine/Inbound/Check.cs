@@ -10,7 +10,7 @@ namespace Testudo.Engine.Inbound;
 
 internal static partial class InboundPath
 {
-    private static Drop Check(IpsecEngine engine, PacketState state)
+    private static Drop Check(IpsecEngine engine, in Packet packet, PacketState state)
     {
         bool tunneled = Array.IndexOf(state.IsTunnel, true, 0, state.Count) >= 0;
         ref readonly IpInfo info = ref state.Info;
@@ -29,6 +29,21 @@ internal static partial class InboundPath
         }
 
         policy?.Count();
+        drop = Judge(engine, policy, state, tunneled);
+        if (state.Count == 0 || policy?.Action == PolicyAction.Discard || !IcmpQuote.IsError(info) || (drop == Drop.None && !engine.Options.InspectsIcmpErrors))
+        {
+            return drop;
+        }
+
+        // RFC 4301, 6.2: an error whose own header does not belong to the SA that it came by is in order where the packet
+        // that it speaks of does. (Where all are looked into, it has to in any case.)
+        return IcmpRule.Find(engine.Spd, direction, packet, info) is { Action: PolicyAction.Ipsec } spokenOf && Compare(engine, spokenOf, state, tunneled) == Drop.None
+            ? Drop.None
+            : drop is Drop.None or Drop.TunnelPolicyMissing or Drop.HistoryMismatch ? Drop.IcmpMismatch : drop;
+    }
+
+    private static Drop Judge(IpsecEngine engine, Policy? policy, PacketState state, bool tunneled)
+    {
         switch (policy?.Action ?? engine.Spd.DefaultAction)
         {
             case PolicyAction.Ipsec:

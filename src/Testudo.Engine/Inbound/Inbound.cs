@@ -1,6 +1,7 @@
 // The way in (RFC 4301, 5.2): the list of stages, one file a stage.
 //
 //   Reassemble  fragments become whole packets
+//   TakeError   is it an ICMP error about a packet that was protected here
 //   then, while an ESP or AH header is in front (AH's stages are in Authenticate.cs):
 //   Find        the SA by destination, protocol and SPI
 //   Window      has this number come before
@@ -10,6 +11,7 @@
 //               (IPComp has one stage in their place: Decompress)
 //   at last:
 //   Check       the history against the policy that the inner packet selects
+//   Clamp       the MSS that a TCP connection announces
 //   Deliver     to the clear side
 //
 // An SA inside of others may come by several links, so by several threads: a worker claims the SAs of a round, and what
@@ -29,8 +31,7 @@ internal static partial class InboundPath
 {
     public static void Run(IpsecEngine engine, Batch work, Batch clear, in Now now, Worker me)
     {
-        me.Assembled.Clear();
-        me.ClearDecompressed();
+        me.ClearMade();
         Reassemble(work, now, me);
         Decapsulate(engine, work, clear, now, me);
         Decapsulate(engine, me.Assembled, clear, now, me);
@@ -46,6 +47,11 @@ internal static partial class InboundPath
             if (packet.Drop == Drop.None && (packet.Flags & PacketFlags.Held) == 0)
             {
                 packet.Drop = Parse(ref packet, state);
+            }
+
+            if (packet.Drop == Drop.None && (packet.Flags & PacketFlags.Held) == 0)
+            {
+                packet.Drop = TakeError(engine, packet, state.Info, now);
             }
         }
 
@@ -149,7 +155,12 @@ internal static partial class InboundPath
 
             if (packet.Drop == Drop.None && engine.Options.ChecksPolicy)
             {
-                packet.Drop = Check(engine, me.States[i]);
+                packet.Drop = Check(engine, packet, me.States[i]);
+            }
+
+            if (packet.Drop == Drop.None)
+            {
+                Clamp(engine, packet, me.States[i], now);
             }
 
             if (packet.Drop == Drop.None && !clear.TryMove(packet))

@@ -22,14 +22,6 @@ internal static partial class InboundPath
             }
         }
 
-        for (int evicted = me.Reassembly.TakeEvicted(); evicted > 0; evicted--)
-        {
-            me.Count(Drop.ReassemblyFull);
-        }
-
-        for (int expired = me.Reassembly.Expire(now); expired > 0; expired--)
-        {
-            me.Count(Drop.ReassemblyTimeout);
-        }
+        me.CountReassembly(now);
     }
 }

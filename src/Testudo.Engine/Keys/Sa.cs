@@ -2,6 +2,7 @@
 
 using System.Security.Cryptography;
 using Testudo.Crypto;
+using Testudo.Engine.PathMtu;
 using Testudo.Wire;
 using Testudo.Wire.PfKey;
 
@@ -26,6 +27,7 @@ public sealed class Sa
     private ulong _hardPackets;
     private int _spent;
     private Worker? _claimant;
+    private SaError? _lastError;
 
     internal Sa(SaParameters parameters, Transform transform, SaKey? sealing, SaKey? opening, ulong ivMask, in Now now, SaState state)
     {
@@ -133,6 +135,9 @@ public sealed class Sa
     /// <summary>Unix time of the last packet; 0 before the first.</summary>
     public long LastUse => Volatile.Read(ref _lastUse);
 
+    /// <summary>The last ICMP error about a packet of this SA; null where there was none. To be shown.</summary>
+    public SaError? LastError => Volatile.Read(ref _lastError);
+
     /// <summary>The cipher's key, for the control plane's dumps. Zeros once wiped.</summary>
     public ReadOnlySpan<byte> CipherKey => _cipherKey;
 
@@ -234,6 +239,15 @@ public sealed class Sa
 
         Volatile.Write(ref _spent, 1);
         return false;
+    }
+
+    /// <summary>Keeps what a router said; the same again within a second is no news.</summary>
+    internal void NoteError(byte type, byte code, in Address by, in Now now)
+    {
+        if (_lastError is not { } last || last.UnixSeconds != now.UnixSeconds)
+        {
+            Volatile.Write(ref _lastError, new SaError(type, code, by, now.UnixSeconds));
+        }
     }
 
     /// <summary>Counts a packet that went through.</summary>

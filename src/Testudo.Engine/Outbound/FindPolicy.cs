@@ -1,4 +1,5 @@
-// Stage 2: the SPD decides (RFC 4301, 5.1 steps 2 and 3).
+// Stage 2: the SPD decides (RFC 4301, 5.1 steps 2 and 3). An ICMP error that no policy selects goes the way of the traffic
+// that the packet it speaks of would be answered by (6.2): otherwise it would tell in clear what is protected.
 
 using Testudo.Engine.Policies;
 using Testudo.Wire;
@@ -8,7 +9,7 @@ namespace Testudo.Engine.Outbound;
 
 internal static partial class OutboundPath
 {
-    private static Drop FindPolicy(IpsecEngine engine, PacketState state)
+    private static Drop FindPolicy(IpsecEngine engine, in Packet packet, PacketState state)
     {
         Policy? policy = engine.Spd.Lookup(PolicyDirection.Out, state.Info, out Drop drop);
         if (drop != Drop.None)
@@ -16,6 +17,7 @@ internal static partial class OutboundPath
             return drop;
         }
 
+        policy ??= IcmpRule.Find(engine.Spd, PolicyDirection.Out, packet, state.Info);
         policy?.Count();
         switch (policy?.Action ?? engine.Spd.DefaultAction)
         {

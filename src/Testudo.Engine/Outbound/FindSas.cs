@@ -45,7 +45,8 @@ internal static partial class OutboundPath
                     continue; // a fragment is not compressed (RFC 3173, 2.1), and may go without
                 }
 
-                return Drop.FragmentInTransportMode; // RFC 4303, 3.3.4
+                state.MustBeWhole = true; // RFC 4303, 3.3.4
+                return Drop.None;
             }
 
             state.Chain[state.Count] = sa;

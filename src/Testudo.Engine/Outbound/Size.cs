@@ -1,7 +1,8 @@
-// Stage 4: does the packet fit with its protection (RFC 4301, 8.2)? If it may not be fragmented behind us, its sender is
-// told how long it may be, by ICMP as if the next hop had said it.
+// Stage 6: does the packet fit with its protection (RFC 4301, 8.2)? If it may not be fragmented, its sender is told how long
+// it may be, by ICMP as if the next hop had said it (8.2.1 cases 1 and 3); else it is cut before IPsec or behind it (case 2).
 
 using Testudo.Engine.Keys;
+using Testudo.Engine.PathMtu;
 using Testudo.Wire;
 
 namespace Testudo.Engine.Outbound;
@@ -11,55 +12,77 @@ internal static partial class OutboundPath
     /// <summary>The largest block that a cipher pads to.</summary>
     private const int MaxPadTo = 16;
 
-    private static Drop Size(IpsecEngine engine, in Packet packet, PacketState state, Batch back)
+    private static Drop Size(IpsecEngine engine, in Packet packet, PacketState state, in Now now, Batch back)
     {
         if (state.Count == 0)
         {
+            // Put together only to be looked at: it goes on in pieces again.
+            state.FragmentTo = (packet.Flags & PacketFlags.Reassembled) != 0 ? engine.PathMtus.Of(state.Info.Destination, now) : 0;
             return Drop.None;
         }
 
         int length = Protected(state, packet.Length, out Address destination);
-        int mtu = engine.PathMtus.Of(destination);
-        if (length <= mtu)
+        PathLimit path = engine.PathMtus.Find(destination, now);
+        if (length <= path.Mtu)
         {
             return Drop.None;
         }
 
         bool tooLong = length > Batch.MaxPacketLength;
-        if (!tooLong && !MustFit(engine, state.Info, packet.Length, mtu))
+        int fits = Fits(state, packet.Length, tooLong ? Batch.MaxPacketLength : path.Mtu);
+        if (IsCutBefore(engine, state, path.Mtu, out int piece))
         {
-            return Drop.None; // what is protected will be fragmented
+            state.CutTo = piece;
+            return Drop.None;
         }
 
-        int limit = tooLong ? Batch.MaxPacketLength : mtu;
-        int fits = Math.Min(packet.Length - 1, packet.Length - (length - limit) + (state.Count * MaxPadTo));
+        int least = state.Info.Family == IpFamily.V6 ? 1280 : 68; // RFC 8200, 5; RFC 791, 3.2
+        if (!tooLong && (!MustFit(engine, state.Info, packet.Length, path.Device) || (fits < least && packet.Length <= least)))
+        {
+            // Its sender may leave it to others, or may not go lower. What is protected is fragmented: by its link or by
+            // routers, but an IPv6 path that is smaller than the device is known to nobody else.
+            state.IsOversize = true;
+            state.FragmentTo = engine.Options.FragmentsProtected || (destination.Family == IpFamily.V6 && path.IsLearned) ? path.Mtu : 0;
+            return Drop.None;
+        }
+
+        IpsecEngine.Tell(packet, Math.Max(fits, least), back);
+        return tooLong ? Drop.TooLong : Drop.TooBig;
+    }
+
+    /// <summary>The longest packet, shorter than this one, that is not longer than the limit with its protection; 0 or less for none.</summary>
+    private static int Fits(PacketState state, int length, int limit)
+    {
+        int fits = Math.Min(length - 1, length - (Protected(state, length, out _) - limit) + (state.Count * MaxPadTo));
         while (fits > 0 && Protected(state, fits, out _) > limit)
         {
             fits--; // padding is less or more for another length: a few steps for each SA
         }
 
-        int least = state.Info.Family == IpFamily.V6 ? 1280 : 68; // RFC 8200, 5; RFC 791, 3.2
-        if (fits < least)
-        {
-            if (!tooLong && packet.Length <= least)
-            {
-                return Drop.None; // the sender may not go lower: what is protected will be fragmented
-            }
+        return fits;
+    }
 
-            fits = least;
+    // Only tunnels carry fragments (RFC 4301, 4.1). An outer DF that is always set leaves no other way.
+    private static bool IsCutBefore(IpsecEngine engine, PacketState state, int mtu, out int piece)
+    {
+        piece = 0;
+        if (!state.IsTunnel[0] || state.Info.Family != IpFamily.V4 || state.Info.DontFragment
+            || (engine.Options.Fragments != FragmentPlace.Before && engine.Options.DfBit != DfBit.Set))
+        {
+            return false;
         }
 
-        IpsecEngine.TellTooBig(packet, fits, back);
-        return tooLong ? Drop.TooLong : Drop.TooBig;
+        piece = Fits(state, Batch.MaxPacketLength, mtu);
+        return piece >= 68;
     }
 
     // IPv4 with DF must fit. IPv6 must fit where its sender looks for the path MTU itself: what is forwarded, TCP, and what
     // is no longer than the link; a longer local datagram was left to the kernel to fragment, and telling its sender would
     // make it fail for ever.
-    private static bool MustFit(IpsecEngine engine, in IpInfo info, int length, int mtu) =>
+    private static bool MustFit(IpsecEngine engine, in IpInfo info, int length, int device) =>
         info.Family == IpFamily.V4
             ? info.DontFragment
-            : info.Protocol == IpProtocol.Tcp || length <= mtu || !engine.IsLocal(info.Source);
+            : info.Protocol == IpProtocol.Tcp || length <= device || !engine.IsLocal(info.Source);
 
     /// <summary>The length of the packet when all its SAs have been applied, and where it goes then.</summary>
     private static int Protected(PacketState state, int length, out Address destination)

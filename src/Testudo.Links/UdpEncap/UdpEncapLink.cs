@@ -4,10 +4,12 @@
 //   IPv4 (20) or IPv6 (40) | source port, destination port | length, checksum | ESP, or 0xFF (keepalive), or 0 0 0 0 IKE
 //
 // What starts with four zero bytes is IKE's (section 2.2) and goes to a handler; keepalives go up like all others.
+// Fragments, which an IPv6 path smaller than the device makes necessary, go out whole by a raw socket.
 // The UDP checksum that is passed up is 0 for IPv4 (RFC 3948, 2.1: senders should send 0) and a right one for IPv6, where 0
 // is not allowed; the kernel has verified what came. The same holds for what is sent.
 
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using Testudo.Wire;
 
 namespace Testudo.Links;
@@ -29,6 +31,8 @@ public sealed unsafe class UdpEncapLink : DescriptorLink
     private readonly UdpEncapOptions _options;
     private readonly int _ipHeader;
     private readonly int _socket;
+    private readonly int _whole = -1; // sends fragments with the headers they have
+    private readonly ControlBlock _wholeAddress = new(0);
     private readonly ControlBlock _received = new(512);
     private readonly SendControl _send;
     private long _ikeMessages;
@@ -61,11 +65,18 @@ public sealed unsafe class UdpEncapLink : DescriptorLink
             uint length = 28;
             Native.Check(Native.GetSockName(_socket, address, &length), "ask for the port");
             Port = BinaryPrimitives.ReverseEndianness(*(ushort*)(address + 2));
+            if (!v4)
+            {
+                _whole = Native.OpenSocket(Native.Inet6, Native.RawSocket, Native.ProtocolRaw, "open a raw socket for fragments");
+                IpHeaders.Configure(_whole, options.Family, options.Mark, options.BufferBytes);
+                *(ushort*)_wholeAddress.Address = Native.Inet6;
+            }
         }
         catch
         {
             _received.Dispose();
-            _ = Native.Close(_socket);
+            _wholeAddress.Dispose();
+            CloseSockets();
             throw;
         }
 
@@ -121,7 +132,18 @@ public sealed unsafe class UdpEncapLink : DescriptorLink
     {
         byte* data = packet.Data;
         if (IpInfo.TryParse(packet.Span, out IpInfo info) != Drop.None || info.Family != _options.Family
-            || info.Protocol != IpProtocol.Udp || info.IsFragment || info.SourcePort != Port)
+            || info.Protocol != IpProtocol.Udp)
+        {
+            return Drop.LinkRefused;
+        }
+
+        if (info.IsFragment && _whole >= 0)
+        {
+            Unsafe.CopyBlockUnaligned(_wholeAddress.Address + 8, data + 24, 16);
+            return Native.SendTo(_whole, data, (nuint)info.TotalLength, 0, _wholeAddress.Address, 28) >= 0 ? Drop.None : SendFailure(Native.Errno);
+        }
+
+        if (info.IsFragment || info.SourcePort != Port)
         {
             return Drop.LinkRefused;
         }
@@ -139,9 +161,19 @@ public sealed unsafe class UdpEncapLink : DescriptorLink
 
     internal override void Close()
     {
-        _ = Native.Close(_socket);
+        CloseSockets();
+        _wholeAddress.Dispose();
         _received.Dispose();
         _send.Dispose();
+    }
+
+    private void CloseSockets()
+    {
+        _ = Native.Close(_socket);
+        if (_whole >= 0)
+        {
+            _ = Native.Close(_whole);
+        }
     }
 
     private void WriteUdp(Span<byte> udp, ushort port, ReadOnlySpan<byte> ip)

@@ -1,4 +1,4 @@
-// The unit of work: up to 256 packets, and the native memory that packets are read into. A batch is filled by one link,
+// The unit of work: up to 256 packets (more where they come in pieces), and the native memory that packets are read into. A batch is filled by one link,
 // worked on by one thread, flushed and cleared; its memory is reused, so that nothing is allocated per packet.
 //
 // Packets may be moved to another batch as descriptors while their bytes stay here: clear this batch only after the
@@ -8,11 +8,14 @@ using System.Runtime.InteropServices;
 
 namespace Testudo.Wire;
 
-/// <summary>Up to <see cref="MaxPackets"/> packets with their memory. Not thread-safe.</summary>
+/// <summary>Packets with their memory, up to <see cref="MaxPackets"/> unless it was made larger. Not thread-safe.</summary>
 public sealed unsafe class Batch : IDisposable
 {
-    /// <summary>Packets in a batch at the most.</summary>
+    /// <summary>Packets that a link reads at once at the most.</summary>
     public const int MaxPackets = 256;
+
+    /// <summary>Room for what becomes of a full batch when each of its packets is cut to the shortest path MTU.</summary>
+    public const int MaxPieces = 1024;
 
     /// <summary>The longest IP packet without jumbograms.</summary>
     public const int MaxPacketLength = 65535;
@@ -24,20 +27,21 @@ public sealed unsafe class Batch : IDisposable
     public const int Tailroom = 320;
 
     private const int Alignment = 64;
-    private readonly Packet[] _packets = new Packet[MaxPackets];
+    private readonly Packet[] _packets;
     private byte* _memory;
     private int _size;
     private int _used;
 
     /// <summary>
     /// A batch with room for <paramref name="bytes"/> bytes of packets, at least one of the greatest length; 0 for one
-    /// that only takes descriptors over (<see cref="TryMove"/>).
+    /// that only takes descriptors over (<see cref="TryMove"/>). At most <paramref name="packets"/> packets.
     /// </summary>
-    public Batch(int bytes = 256 * 1024)
+    public Batch(int bytes = 256 * 1024, int packets = MaxPackets)
     {
+        _packets = new Packet[packets];
         if (bytes > 0)
         {
-            _size = Math.Max(bytes, MaxPacketLength) + (MaxPackets * (Headroom + Tailroom + Alignment));
+            _size = Math.Max(bytes, MaxPacketLength) + (packets * (Headroom + Tailroom + Alignment));
             _memory = (byte*)NativeMemory.AlignedAlloc((nuint)_size, Alignment);
         }
     }
@@ -52,7 +56,11 @@ public sealed unsafe class Batch : IDisposable
     public ref Packet this[int index] => ref _packets.AsSpan(0, Count)[index];
 
     /// <summary>True where another packet of the greatest length may not fit.</summary>
-    public bool IsFull => Count == MaxPackets || _size - _used < Headroom + MaxPacketLength + Tailroom;
+    public bool IsFull => Count == _packets.Length || _size - _used < Headroom + MaxPacketLength + Tailroom;
+
+    /// <summary>True where so many packets of so many bytes together fit.</summary>
+    public bool HasRoom(int packets, int bytes) =>
+        Count + packets <= _packets.Length && _size - _used >= bytes + (packets * (Headroom + Tailroom + Alignment));
 
     /// <summary>
     /// Room for a packet of up to <paramref name="length"/> bytes, with <see cref="Headroom"/> before and
@@ -60,7 +68,7 @@ public sealed unsafe class Batch : IDisposable
     /// </summary>
     public Span<byte> Reserve(int length = MaxPacketLength)
     {
-        if (Count == MaxPackets || (uint)length > MaxPacketLength || _size - _used < Headroom + length + Tailroom)
+        if (Count == _packets.Length || (uint)length > MaxPacketLength || _size - _used < Headroom + length + Tailroom)
         {
             return default;
         }
@@ -98,7 +106,7 @@ public sealed unsafe class Batch : IDisposable
     /// <summary>Takes over a packet whose bytes stay where they are. The caller keeps their memory until this batch is cleared.</summary>
     public bool TryMove(in Packet packet)
     {
-        if (Count == MaxPackets)
+        if (Count == _packets.Length)
         {
             return false;
         }

@@ -28,6 +28,9 @@ public enum PacketFlags : ushort
 
     /// <summary>A fragment that reassembly took over; it goes on as part of a whole packet, or ends there.</summary>
     Held = 8,
+
+    /// <summary>The packet went on in pieces.</summary>
+    Cut = 16,
 }
 
 /// <summary>A packet in a batch. The memory belongs to the batch that it was reserved in.</summary>

@@ -90,7 +90,15 @@ public struct IpInfo
     public ushort DestinationPort;
 
     /// <summary>Reads the headers; what it answers is <see cref="Drop.None"/> or the reason to drop the packet.</summary>
-    public static Drop TryParse(ReadOnlySpan<byte> packet, out IpInfo info)
+    public static Drop TryParse(ReadOnlySpan<byte> packet, out IpInfo info) => TryParse(packet, isQuote: false, out info);
+
+    /// <summary>
+    /// Reads the headers of a packet that an ICMP error quotes: it may be cut off anywhere behind its IP header, so that
+    /// <see cref="TotalLength"/> may lie beyond the bytes. What is not there is not found.
+    /// </summary>
+    public static Drop TryParseQuoted(ReadOnlySpan<byte> quote, out IpInfo info) => TryParse(quote, isQuote: true, out info);
+
+    private static Drop TryParse(ReadOnlySpan<byte> packet, bool isQuote, out IpInfo info)
     {
         info = default;
         if (packet.Length < V4HeaderLength)
@@ -100,17 +108,18 @@ public struct IpInfo
 
         return (packet[0] >> 4) switch
         {
-            4 => info.ParseV4(packet),
-            6 => info.ParseV6(packet),
+            4 => info.ParseV4(packet, isQuote),
+            6 => info.ParseV6(packet, isQuote),
             _ => Drop.UnknownIpVersion,
         };
     }
 
-    private Drop ParseV4(ReadOnlySpan<byte> packet)
+    private Drop ParseV4(ReadOnlySpan<byte> packet, bool isQuote)
     {
         int header = (packet[0] & 15) * 4;
         int total = BinaryPrimitives.ReadUInt16BigEndian(packet[2..]);
-        if (header < V4HeaderLength || total < header || total > packet.Length)
+        int end = isQuote ? Math.Min(total, packet.Length) : total;
+        if (header < V4HeaderLength || end < header || end > packet.Length)
         {
             return Drop.BadHeaderLength;
         }
@@ -130,11 +139,11 @@ public struct IpInfo
         Destination = Address.V4(packet[16..]);
         UpperOffset = TransportOffset = header;
         ProtocolOffset = TransportProtocolOffset = 9;
-        ReadPorts(packet[..total]);
+        ReadPorts(packet[..end]);
         return Drop.None;
     }
 
-    private Drop ParseV6(ReadOnlySpan<byte> packet)
+    private Drop ParseV6(ReadOnlySpan<byte> packet, bool isQuote)
     {
         if (packet.Length < V6HeaderLength)
         {
@@ -142,7 +151,8 @@ public struct IpInfo
         }
 
         int total = V6HeaderLength + BinaryPrimitives.ReadUInt16BigEndian(packet[4..]);
-        if (total > packet.Length)
+        int end = isQuote ? Math.Min(total, packet.Length) : total;
+        if (end > packet.Length)
         {
             return Drop.BadHeaderLength;
         }
@@ -167,12 +177,12 @@ public struct IpInfo
             // A second fragment header would hide that the first one says "fragment". (Hop-by-hop options are taken at any
             // place: NetBSD 10 puts its fragment header before them, against RFC 8200 4.1.)
             bool second = Protocol == IpProtocol.Fragment && FragmentHeaderOffset != 0;
-            if (second || headers == MaxExtensionHeaders || UpperOffset + 8 > total)
+            if (second || headers == MaxExtensionHeaders || UpperOffset + 8 > end)
             {
                 return Drop.BadExtensionHeader;
             }
 
-            ReadOnlySpan<byte> header = packet[UpperOffset..total];
+            ReadOnlySpan<byte> header = packet[UpperOffset..end];
             int length = Protocol == IpProtocol.Fragment ? 8 : (header[1] + 1) * 8;
             if (length > header.Length)
             {
@@ -205,7 +215,7 @@ public struct IpInfo
             }
         }
 
-        ReadPorts(packet[..total]);
+        ReadPorts(packet[..end]);
         return Drop.None;
     }
 

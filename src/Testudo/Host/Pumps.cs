@@ -13,7 +13,7 @@ internal sealed class OutboundPump(IpsecEngine engine, Link clear, IReadOnlyList
     public void Run(Worker me)
     {
         using var work = new Batch();
-        using var wire = new Batch(0);
+        using var wire = new Batch(0, Batch.MaxPieces);
         using var back = new Batch(64 * 1024);
         using var links = new WireLinks(wires, counters);
         using var keepalives = new Batch(64 * 1024);
@@ -73,6 +73,26 @@ internal sealed class InboundPump(IpsecEngine engine, Link wire, Link clear, Lin
                 counters.Send(clear, done);
             }
 
+            work.Clear();
+            done.Clear();
+        }
+    }
+}
+
+/// <summary>
+/// ICMP errors about what was sent, of which the system has a copy of its own: the engine notes what they say, and nothing is
+/// delivered.
+/// </summary>
+internal sealed class ErrorPump(IpsecEngine engine, Link errors)
+{
+    /// <summary>Runs until the link is closed.</summary>
+    public void Run(Worker me)
+    {
+        using var work = new Batch();
+        using var done = new Batch(0);
+        while (errors.Receive(work, -1) >= 0)
+        {
+            engine.Inbound(work, done, HostClock.Now, me);
             work.Clear();
             done.Clear();
         }

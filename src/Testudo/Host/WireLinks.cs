@@ -47,7 +47,7 @@ public enum WireKind
 /// <summary>The wire links of a stack, each with a batch of descriptors for what it has to send. For one sending thread.</summary>
 internal sealed class WireLinks(IReadOnlyList<(Link Link, WireKind Kind)> links, LinkCounters counters) : IDisposable
 {
-    private readonly Batch[] _batches = [.. links.Select(static _ => new Batch(0))];
+    private readonly Batch[] _batches = [.. links.Select(static _ => new Batch(0, Batch.MaxPieces))];
 
     /// <summary>Sends each packet by the first link that carries it; what no link carries is dropped by name.</summary>
     public void Send(Batch wire)

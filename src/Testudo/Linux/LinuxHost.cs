@@ -62,6 +62,7 @@ public sealed class LinuxHost : IDisposable
             foreach (IpFamily family in _join.Families)
             {
                 bool v4 = family == IpFamily.V4;
+                stack.AttachErrors(new IcmpErrorLink(new IcmpErrorOptions(family, _options.Links.Contains(HostLink.Udp) ? _options.UdpPort : (ushort)0)));
                 if (_options.Links.Contains(HostLink.Raw))
                 {
                     stack.AttachWire(new RawLink(new RawOptions(family, Mark: _options.Join.OwnMark)), v4 ? WireKind.Esp4 | WireKind.Clear4 : WireKind.Esp6 | WireKind.Clear6);
@@ -178,7 +179,7 @@ public sealed class LinuxHost : IDisposable
         lock (_network)
         {
             var wanted = new Dictionary<Prefix, Address>();
-            List<LocalAddress> local = [.. _netlink.Addresses()];
+            List<LocalAddress> local = [.. _netlink.Addresses().Where(static local => !local.Address.IsLoopback && !local.Address.IsLinkLocal)];
             foreach (Policy policy in policies)
             {
                 if (policy.Direction == PolicyDirection.Out && policy.Requests.Any(static request => request.Mode == IpsecMode.Tunnel))

@@ -14,13 +14,15 @@ using Testudo.Tests;
 namespace Testudo.SystemTests.Daemon;
 
 /// <summary>What <c>testudo status --json</c> tells.</summary>
-internal sealed record DaemonStatus(string State, int Pid, int Instance, string[] Links, int Sas, int Policies, DaemonTraffic Outbound, DaemonTraffic Inbound, DaemonDrop[] Drops)
+internal sealed record DaemonStatus(string State, int Pid, int Instance, string[] Links, int Sas, int Policies, DaemonTraffic Outbound, DaemonTraffic Inbound, DaemonPath[] Paths, DaemonDrop[] Drops)
 {
     /// <summary>Packets that ended so.</summary>
     public long Dropped(string name) => Drops.FirstOrDefault(drop => drop.Name == name)?.Packets ?? 0;
 }
 
 internal sealed record DaemonTraffic(long Packets, long Bytes);
+
+internal sealed record DaemonPath(string Spi, string Source, string Destination, int Mtu, string Why, string? LastError);
 
 internal sealed record DaemonDrop(string Name, long Packets, string Sentence);
 

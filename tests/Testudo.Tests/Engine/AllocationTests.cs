@@ -152,6 +152,50 @@ public sealed class AllocationTests
         Assert.True(b.Worker.Dropped(Drop.ReassemblyTimeout) > 0 && b.Worker.Dropped(Drop.TooBig) == 6 * 5000);
     }
 
+    [Fact]
+    public void Nothing_is_allocated_for_pieces_ICMP_errors_and_the_MSS()
+    {
+        using var a = new Host(new EngineOptions { Mtu = 1400, Fragments = FragmentPlace.Before, FragmentsProtected = true, MssClamp = EngineOptions.MssAuto }, A, A6);
+        a.Add(Make.Sa(0x1000, A6, B6, IpsecMode.Tunnel));
+        a.Add(Make.Sa(0x1001, A, "10.2.0.2"));
+        a.Add(Make.Policy(PolicyDirection.Out, A, B, Make.Tunnel(A6, B6)));
+        a.Add(Make.Policy(PolicyDirection.Out, A, "10.2.0.2"));
+        byte[] error = PathMtuTests.TooBig(a.Out(Build.Ipv4(A, "10.2.0.2").Udp(7, 9, Build.Pattern(1300))).Single, 1300);
+        byte[][] outward =
+        [
+            Build.Ipv4(A, B, dontFragment: false).Udp(7, 9, Build.Pattern(3000)), // 3 pieces before
+            Build.Ipv4(A, "10.2.0.2", dontFragment: false).Udp(7, 9, Build.Pattern(3000)), // 3 behind
+            Build.Ipv4(A, B).Tcp(7, 9, [], 2, options: [2, 4, 5, 180]),
+            .. Build.Fragments(Build.Ipv4(A, "10.2.0.2").Udp(7, 9, Build.Pattern(2000)), 1280), // 2 that become one that becomes 2
+        ];
+        using var work = new Batch();
+        using var result = new Batch(0, Batch.MaxPieces);
+        using var back = new Batch();
+        long put = 0;
+        long bytes = Least(() =>
+        {
+            for (int round = 0; round < 3000; round++)
+            {
+                foreach (byte[] packet in outward)
+                {
+                    work.TryAdd(packet);
+                }
+
+                a.Engine.Outbound(work, result, back, a.Now, a.Worker);
+                put += result.Count;
+                work.Clear();
+                result.Clear();
+                work.TryAdd(error);
+                a.Engine.Inbound(work, result, a.Now, a.Worker);
+                put += work[0].Drop == Drop.IcmpNoted ? 1 : 0;
+                work.Clear();
+                result.Clear();
+            }
+        });
+        Assert.Equal((3 + 3 + 1 + 2 + 1) * 6 * 3000, put);
+        Assert.Equal(0, bytes);
+    }
+
     // The least of five rounds after one to warm up: the test platform's own threads allocate now and then, a packet path
     // that allocates does so in every round.
     private static long Least(Action body)

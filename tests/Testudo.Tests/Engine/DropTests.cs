@@ -33,8 +33,9 @@ public sealed class DropTests
         [Drop.NoPolicy] = () => Run(Peer(h => h.Engine.Spd.DefaultAction = PolicyAction.Discard), true, Build.Ipv4("10.8.0.1", B).Udp(7, 9)),
         [Drop.PolicyDiscard] = () => Run(Peer(h => h.Add(Make.Policy(PolicyDirection.Out, new Selector(Prefix.Parse("10.8.0.1"), Prefix.Parse(B)), PolicyAction.Discard))), true, Build.Ipv4("10.8.0.1", B).Udp(7, 9)),
         [Drop.NoSa] = () => Run(Peer(h => h.Add(Make.Policy(PolicyDirection.Out, "10.8.0.1", B))), true, Build.Ipv4("10.8.0.1", B).Udp(7, 9)),
-        [Drop.FragmentWithoutPorts] = () => Run(Peer(h => h.Add(Make.Policy(PolicyDirection.Out, new Selector(Prefix.Parse("10.8.0.1"), Prefix.Parse(B), IpProtocol.Udp, null, 9)))), true, (Build.Ipv4("10.8.0.1", B) with { FragmentOffset = 8 }).Payload(IpProtocol.Udp, new byte[8])),
-        [Drop.FragmentInTransportMode] = () => Out((Build.Ipv4(A, B) with { FragmentOffset = 8 }).Payload(IpProtocol.Udp, new byte[8])),
+        [Drop.FragmentWithoutPorts] = () => Tunnel(
+            Esp((Build.Ipv4("10.8.0.1", B) with { FragmentOffset = 8 }).Payload(IpProtocol.Udp, new byte[8]), 4, spi: 0x3000),
+            h => h.Add(Make.Policy(PolicyDirection.In, new Selector(Prefix.Parse("10.8.0.1"), Prefix.Parse(B), IpProtocol.Udp, null, 9)))),
         [Drop.TooBig] = () => Run(Peer(new EngineOptions { Mtu = 100 }), true, Build.Ipv4(A, B).Udp(7, 9, new byte[60])),
         [Drop.TooLong] = () => Out(Build.Ipv4(A, B).Udp(7, 9, new byte[65500])),
         [Drop.NoRoom] = NoRoom,
@@ -63,6 +64,9 @@ public sealed class DropTests
         [Drop.TooManyHeaders] = TooManyHeaders,
         [Drop.Keepalive] = () => In(Build.Ipv4(A, B).Udp(4500, 4500, [0xFF])),
         [Drop.EcnCorrupted] = () => Run(Peer(h => h.Add(Make.Sa(0x3000, A, B, IpsecMode.Tunnel, Suite.Null))), false, Build.Ipv4(A, B, tos: 3).Payload(IpProtocol.Esp, Esp(s_clear, 4, spi: 0x3000))),
+        [Drop.IcmpNoted] = () => Icmp(static error => error),
+        [Drop.IcmpRefused] = () => Icmp(static error => error with { Sequence = 5 }),
+        [Drop.IcmpMismatch] = () => Tunnel(Esp(Build.Ipv4("10.8.0.1", B).Icmp(3, 1, 0, s_clear), 4, spi: 0x3000)),
         [Drop.LinkFull] = LinkFull,
     };
 
@@ -131,8 +135,25 @@ public sealed class DropTests
 
     private static (Host Host, Outcome Outcome) Out(params byte[][] packets) => Run(Peer(), true, packets);
 
-    private static (Host Host, Outcome Outcome) Tunnel(byte[] esp) =>
-        Run(Peer(h => h.Add(Make.Sa(0x3000, A, B, IpsecMode.Tunnel, Suite.Null))), false, Ip(esp));
+    private static (Host Host, Outcome Outcome) Tunnel(byte[] esp, Action<Host>? more = null)
+    {
+        Host host = Peer(h => h.Add(Make.Sa(0x3000, A, B, IpsecMode.Tunnel, Suite.Null)));
+        more?.Invoke(host);
+        return Run(host, false, Ip(esp));
+    }
+
+    private readonly record struct Error(uint Mtu, uint Sequence);
+
+    // B sends one packet by an SA of its own, and a router says of it that it is too big.
+    private static (Host Host, Outcome Outcome) Icmp(Func<Error, Error> change)
+    {
+        Host host = Peer(h => h.Add(Make.Sa(0x3000, B, A, suite: Suite.Null)));
+        host.Add(Make.Policy(PolicyDirection.Out, B, A));
+        byte[] sent = host.Out(Build.Ipv4(B, A).Udp(7, 9, new byte[1000])).Single;
+        Error error = change(new Error(600, 1));
+        BinaryPrimitives.WriteUInt32BigEndian(sent.AsSpan(24), error.Sequence);
+        return Run(host, false, Build.Ipv4("192.0.2.254", B).Icmp(3, 4, error.Mtu, sent));
+    }
 
     private static void IpComp(Host host) => host.Add(IpCompTests.Sa(2, A, B));
 

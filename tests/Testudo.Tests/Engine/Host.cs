@@ -141,14 +141,11 @@ internal sealed class Host : IDisposable
             }
         }
 
-        if (!isOut)
+        foreach (ref Packet packet in Worker.Assembled.Packets)
         {
-            foreach (ref Packet packet in Worker.Assembled.Packets)
+            if (packet.Drop != Drop.None)
             {
-                if (packet.Drop != Drop.None)
-                {
-                    sum.Drops.Add(packet.Drop);
-                }
+                sum.Drops.Add(packet.Drop);
             }
         }
 
