@@ -68,7 +68,7 @@ public sealed partial class SimulatedHost
     public int PathMtu(in Address to) => _pathMtus.TryGetValue(to, out int mtu) ? mtu : Engine.Options.Mtu;
 
     private protected override int PathMtu(in IpInfo info) =>
-        IsEsp(info) ? Engine.PathMtus.Of(info.Destination) : PathMtu(info.Destination);
+        IsEsp(info) ? Engine.PathMtus.Of(info.Destination, Network.Now) : PathMtu(info.Destination);
 
     private Address From(in Address to)
     {
