@@ -84,7 +84,7 @@ public class GoldenCasesTests
     public void What_is_not_supported_says_why()
     {
         ILookup<string, GoldenCase> byReason = GoldenCases.All.ToLookup(one => one.Unsupported() ?? "");
-        Assert.True(byReason[""].Count() >= 220, $"only {byReason[""].Count()} cases are supported");
+        Assert.True(byReason[""].Count() >= 219, $"only {byReason[""].Count()} cases are supported");
         Assert.Contains("no ipcomp", byReason.Select(reason => reason.Key));
         Assert.All(byReason, reason => Assert.True(reason.Key.Length < 60));
         foreach (IGrouping<string, GoldenCase> reason in byReason)
