@@ -56,9 +56,11 @@ public sealed class OpenGoldenTests(ITestOutputHelper output)
         if (result.Status == 0)
         {
             // The early drafts' UDP is not known as ESP at all; everything else is, and has a name for its end.
+            // Of AH as somebody else computes it, what has nothing in question is opened.
+            bool isPart = one.Unsupported()!.StartsWith("AH over", StringComparison.Ordinal);
             string ends = one.Unsupported()!.StartsWith("UDP", StringComparison.Ordinal) ? @"[1-9]\d* not protected, " : @".* [1-9]\d* dropped \([a-z]+-[a-z]+";
-            Assert.Matches(@"^testudo open: \d+ frames: 0 opened, " + ends, result.Error.Split('\n')[^2]);
-            Assert.Empty(Read(scratch["out.pcap"]));
+            Assert.Matches(@"^testudo open: \d+ frames: " + (isPart ? @"\d+" : "0") + " opened, " + ends, result.Error.Split('\n')[^2]);
+            Assert.True(isPart || Read(scratch["out.pcap"]).Count == 0);
         }
         else
         {
