@@ -140,10 +140,10 @@ public sealed partial class LinuxKernelTests(LinuxAndTestudo net) : IClassFixtur
                 (string source, string destination) = tunnel ? isOut ? (netA, netB) : (netB, netA) : (from, to);
                 here.Append($"add {from} {to} ipcomp 0x{cpi:x} -m {mode} -C deflate;\n");
                 here.Append($"spdadd {source} {destination} any -P {(isOut ? "out" : "in")} ipsec ipcomp/{mode}/{(tunnel ? $"{from}-{to}" : "")}/use {(esp ? "esp/transport//require" : "")};\n");
-                there.Append($"ip xfrm state add src {from} dst {to} proto comp spi 0x{cpi:x} mode {mode}{(tunnel ? " flag af-unspec" : "")} comp deflate ''\n");
+                there.Append($"ip xfrm state add src {from} dst {to} proto comp spi 0x{cpi:x} mode {mode}{(tunnel ? " flag af-unspec" : "")} comp deflate\n");
                 foreach (string direction in isOut ? ["in", "fwd"] : (string[])["out"])
                 {
-                    there.Append($"ip xfrm policy add src {source} dst {destination} dir {direction} priority 10 tmpl src {from} dst {to} proto comp mode {mode} level use");
+                    there.Append($"ip xfrm policy add src {source} dst {destination} dir {direction} priority 10 tmpl src {from} dst {to} proto comp mode {mode}{(isOut ? " level use" : "")}"); // Linux takes no optional tunnel outward
                     there.Append(esp ? $" tmpl src {from} dst {to} proto esp mode transport\n" : "\n");
                 }
             }

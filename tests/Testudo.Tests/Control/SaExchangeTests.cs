@@ -92,7 +92,7 @@ public sealed class SaExchangeTests
 
         // FreeBSD's flag says the same.
         _bench.Done(_session, With(Add(0x1002), Aes(0x1002) with { Flags = SaFlags.ExtendedSequence | SaFlags.CyclicSequence, ReplayPackets = 64 }));
-        Assert.Equal((true, SaFlags.CyclicSequence, 64), (_bench.Engine.Sad.All[1].ExtendedSequence, _bench.Engine.Sad.All[1].Flags, _bench.Engine.Sad.All[1].Window.Packets));
+        Assert.Equal((true, SaFlags.CyclicSequence, 64), (_bench.Engine.Sad.All.ElementAt(1).ExtendedSequence, _bench.Engine.Sad.All.ElementAt(1).Flags, _bench.Engine.Sad.All.ElementAt(1).Window.Packets));
         Assert.Equal(SaFlags.ExtendedSequence | SaFlags.CyclicSequence, _bench.Done(_session, Esp(PfKeyType.Get, Aes(0x1002), Source(), Destination())).Find<SaExtension>()!.Flags);
     }
 

@@ -82,7 +82,7 @@ public sealed class EspFormatTests
                         Assert.Equal(20 + 4 + iv + ((payload + 2 + block - 1) / block * block) + icv, sent.Length);
                     }
 
-                    Assert.Equal(0ul, b.Engine.Sad.All[0].Window.NotAscending);
+                    Assert.Equal(0ul, b.Engine.Sad.All.First().Window.NotAscending);
                 }
             }
         }

@@ -31,12 +31,12 @@ public sealed class ExtendedSequenceTests
         {
             List<byte[]> sent = a.Out(Enumerable.Repeat(s_packet, 40)).Passed;
             Assert.Equal(40, sent.Count);
-            Assert.Equal(Round + 20, a.Engine.Sad.All[0].LastSequence);
+            Assert.Equal(Round + 20, a.Engine.Sad.All.First().LastSequence);
             Check.Packet(sent[19]).Ipv4().Esp(0x1000, 0);
             Check.Packet(sent[20]).Ipv4().Esp(0x1000, 1);
             byte[][] shuffled = [.. sent.Skip(25), .. sent.Take(25).Reverse()];
             Assert.Equal(40, b.In(shuffled).Passed.Count);
-            Assert.Equal(Round + 20, b.Engine.Sad.All[0].Window.Highest);
+            Assert.Equal(Round + 20, b.Engine.Sad.All.First().Window.Highest);
             Assert.All(b.In(sent).Drops, static drop => Assert.Equal(Drop.Replayed, drop));
         }
     }
@@ -58,9 +58,9 @@ public sealed class ExtendedSequenceTests
                 BinaryPrimitives.WriteUInt32BigEndian(far.AsSpan(24), 0x7FFFFFFF);
                 Assert.Equal(Drop.BadIcv, b.In(old).Drop);
                 Assert.Equal(Drop.BadIcv, b.In(far).Drop);
-                Assert.Equal(5 * Round, b.Engine.Sad.All[0].Window.Highest);
+                Assert.Equal(5 * Round, b.Engine.Sad.All.First().Window.Highest);
                 Assert.Equal(s_packet, b.In(good).Single);
-                Assert.Equal((5 * Round) + 1, b.Engine.Sad.All[0].Window.Highest);
+                Assert.Equal((5 * Round) + 1, b.Engine.Sad.All.First().Window.Highest);
             }
         }
     }
@@ -105,8 +105,8 @@ public sealed class ExtendedSequenceTests
         {
             byte[] first = a.Out(s_packet).Single;
             b.In(first);
-            Assert.NotNull(a.Engine.UpdateSa(a.Engine.Sad.All[0], Make.Sa(0x1000, A, B) with { ExtendedSequence = true }, a.NextMask(), a.Now, out _));
-            Assert.NotNull(b.Engine.UpdateSa(b.Engine.Sad.All[0], Make.Sa(0x1000, A, B) with { ExtendedSequence = true }, b.NextMask(), b.Now, out _));
+            Assert.NotNull(a.Engine.UpdateSa(a.Engine.Sad.All.First(), Make.Sa(0x1000, A, B) with { ExtendedSequence = true }, a.NextMask(), a.Now, out _));
+            Assert.NotNull(b.Engine.UpdateSa(b.Engine.Sad.All.First(), Make.Sa(0x1000, A, B) with { ExtendedSequence = true }, b.NextMask(), b.Now, out _));
             Assert.Equal(s_packet, b.In(a.Out(s_packet).Single).Single);
             Assert.Equal(Drop.Replayed, b.In(first).Drop);
         }

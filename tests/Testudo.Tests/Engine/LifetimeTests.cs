@@ -44,7 +44,7 @@ public sealed class LifetimeTests
         Assert.Equal((ulong)pass * 12, receiving.Bytes);
         foreach (Host host in (Host[])[limitedA, limitedB])
         {
-            Sa sa = host.Engine.Sad.All[0];
+            Sa sa = host.Engine.Sad.All.First();
             Assert.False(sa.IsUsable);
             EngineEvent over = Assert.Single(host.Engine.Tick(host.Now), static e => e.Kind != EngineEventKind.SaWanted);
             Assert.Equal((EngineEventKind.SaHardExpired, sa), (over.Kind, over.Sa));

@@ -318,7 +318,7 @@ public sealed class SaTests
         Assert.Equal(5, sent.Count);
         Assert.Equal(5, sent.Select(static p => Convert.ToHexString(p.AsSpan(28, 8))).Distinct().Count()); // IVs
         Assert.Equal(5, b.In(sent).Passed.Count);
-        ReplayWindow window = b.Engine.Sad.All[0].Window;
+        ReplayWindow window = b.Engine.Sad.All.First().Window;
         Assert.Equal((1ul, 2ul), (window.NotAscending, window.Highest)); // 0 after the last number; then 1, 2
         Assert.Equal(5, b.In(sent).Passed.Count);
         Assert.True(window.NotAscending > 1);
