@@ -58,6 +58,12 @@ public sealed class GuardScriptTests
                 socket mark & 0x0000f000 == 0x00001000 accept
                 icmpv6 type 133-137 ip6 hoplimit 255 accept
                 meta l4proto { esp, ah, comp } accept
+                icmp type { destination-unreachable, time-exceeded, parameter-problem } @th,136,8 { 50, 51 } accept
+                icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } @th,112,8 { 50, 51 } accept
+                icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } @th,112,8 44 @th,384,8 { 50, 51 } accept
+                icmp type { destination-unreachable, time-exceeded, parameter-problem } @th,136,8 17 @th,224,16 { 4500 } accept
+                icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } @th,112,8 17 @th,384,16 { 4500 } accept
+                icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } @th,112,8 44 @th,384,8 17 @th,448,16 { 4500 } accept
                 udp dport { 4500 } accept
                 jump spd_in
               }
