@@ -147,9 +147,9 @@ public sealed class PathMtuTests
     {
         using Host a = Sender(false, 4, 4, false);
         byte[] sent = a.Out(Packet(4, 1400)).Single;
-        Assert.Null(a.Engine.Sad.All[0].LastError);
+        Assert.Null(a.Engine.Sad.All.First().LastError);
         Assert.Equal(Drop.IcmpNoted, a.In(Build.Ipv4("192.0.2.254", A).Icmp(type, code, 0, sent.AsSpan(0, 100))).Drop);
-        Assert.Equal(new SaError(type, code, Address.Parse("192.0.2.254"), a.Now.UnixSeconds), a.Engine.Sad.All[0].LastError);
+        Assert.Equal(new SaError(type, code, Address.Parse("192.0.2.254"), a.Now.UnixSeconds), a.Engine.Sad.All.First().LastError);
     }
 
     [Fact]

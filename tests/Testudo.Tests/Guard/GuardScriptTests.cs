@@ -62,6 +62,12 @@ public sealed class GuardScriptTests
                 hbh nexthdr 51 accept
                 dst nexthdr 51 accept
                 rt nexthdr 51 accept
+                icmp type { destination-unreachable, time-exceeded, parameter-problem } @th,136,8 { 50, 51 } accept
+                icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } @th,112,8 { 50, 51 } accept
+                icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } @th,112,8 44 @th,384,8 { 50, 51 } accept
+                icmp type { destination-unreachable, time-exceeded, parameter-problem } @th,136,8 17 @th,224,16 { 4500 } accept
+                icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } @th,112,8 17 @th,384,16 { 4500 } accept
+                icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } @th,112,8 44 @th,384,8 17 @th,448,16 { 4500 } accept
                 udp dport { 4500 } accept
                 jump spd_in
               }
