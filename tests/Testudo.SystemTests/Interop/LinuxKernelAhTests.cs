@@ -29,6 +29,7 @@ public sealed partial class LinuxKernelAhTests(LinuxAndTestudo net) : IClassFixt
 
     [Theory]
     [MemberData(nameof(Bundles))]
+    [Shows("ipsec4-description-5", "rfc2401-4.4.3-9")]
     public void A_Linux_kernel_and_Testudo_exchange_pings_UDP_and_TCP(string name)
     {
         Scapy.SkipWhereMissing();

@@ -39,6 +39,7 @@ public sealed class AhTests
 
     [Theory]
     [MemberData(nameof(Matrix))]
+    [Shows("ipsec4-description-5", "rfc2401-4.4.3-9", "rfc2402-2.6-1", "rfc2402-3.4.3-8", "rfc4302-2.6-2")]
     public void Every_packet_comes_out_as_it_went_in(Integrity integrity, IpsecMode mode, int inner, int outer, SaFlags flags)
     {
         bool tunnel = mode == IpsecMode.Tunnel;
@@ -123,6 +124,7 @@ public sealed class AhTests
 
     [Theory]
     [MemberData(nameof(OnTheWay))]
+    [Shows("rfc4302-3.3.3.1-1")]
     public void What_routers_write_into_options_does_not_matter(string name, byte[] sent, byte[] arrived)
     {
         Assert.NotEmpty(name);
@@ -188,6 +190,7 @@ public sealed class AhTests
     }
 
     [Fact]
+    [Shows("rfc4302-3.3.3.1-2")]
     public void IPv6_options_that_may_change_may_change_and_others_may_not()
     {
         (Host a, Host b) = Pair();
@@ -226,6 +229,7 @@ public sealed class AhTests
     }
 
     [Fact]
+    [Shows("rfc2402-A2-1", "rfc4302-2-1")]
     public void An_atomic_fragment_loses_its_fragment_header()
     {
         (Host a, Host b) = Pair();
@@ -246,6 +250,7 @@ public sealed class AhTests
     }
 
     [Fact]
+    [Shows("ipsec4-sysctl-3", "ipsec4-sysctl-4")]
     public void The_TOS_byte_and_DF_count_where_the_options_say_so()
     {
         foreach ((EngineOptions options, int at, byte bit) in ((EngineOptions, int, byte)[])[

@@ -125,6 +125,7 @@ public sealed class FragmentTests
     [InlineData(6, false)]
     [InlineData(4, true)]
     [InlineData(6, true)]
+    [Shows("rfc2401-B.2-2")]
     public void On_the_way_out_fragments_are_put_together_for_transport_mode_and_for_policies_with_ports(int family, bool ports)
     {
         (string from, string to) = family == 4 ? (A, B) : (A6, B6);
@@ -154,6 +155,7 @@ public sealed class FragmentTests
     }
 
     [Fact]
+    [Shows("rfc4301-7.3-4", "rfc4301-7.3-5")]
     public void Fragments_out_of_a_tunnel_are_refused_where_a_policy_names_ports()
     {
         using Host a = Gateway(4, new EngineOptions { Mtu = 65535 });

@@ -15,6 +15,7 @@ namespace Testudo.Tests.Engine;
 public sealed class GoldenAhTests
 {
     [Fact]
+    [Shows("ipsec4-description-5", "rfc2402-2.3-1", "rfc2402-2.5-1", "rfc2402-2.6-1", "rfc4302-2-1")]
     public void Transport_mode_is_byte_equal_to_what_kernels_sent()
     {
         int cases = 0, packets = 0;

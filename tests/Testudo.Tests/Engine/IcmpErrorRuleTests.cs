@@ -18,6 +18,7 @@ public sealed class IcmpErrorRuleTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
+    [Shows("rfc4301-6.2-2", "rfc4301-6.2-3", "rfc4301-6.2-4", "rfc4301-6.2-5")]
     public void An_error_that_no_policy_selects_goes_with_the_traffic_that_would_answer_its_packet(bool tunnel)
     {
         using Host a = Side(true, tunnel, new Selector(Prefix.Parse(A), Prefix.Parse(B), IpProtocol.Tcp, 5000, 80));
@@ -38,6 +39,7 @@ public sealed class IcmpErrorRuleTests
     }
 
     [Fact]
+    [Shows("rfc4301-6.2-4", "rfc2401-6-1")]
     public void An_error_of_a_router_behind_the_peer_comes_through_the_tunnel_of_the_packet_it_speaks_of()
     {
         using Host a = Side(true, true, new Selector(Prefix.Parse("10.1.0.0/24"), Prefix.Parse(B)));
@@ -49,6 +51,7 @@ public sealed class IcmpErrorRuleTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    [Shows("rfc4301-6.2-1", "rfc4301-6.2-5")]
     public void Errors_that_a_policy_selects_are_looked_into_where_the_option_says_so(bool inspects)
     {
         var options = new EngineOptions { Mtu = 65535, InspectsIcmpErrors = inspects };
@@ -82,6 +85,7 @@ public sealed class IcmpErrorRuleTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
+    [Shows("rfc4301-5.1.1-1")]
     public void The_sender_of_what_policy_discards_is_told_where_the_option_says_so(bool tells)
     {
         using var a = new Host(new EngineOptions { Mtu = 65535, TellsProhibited = tells }, A);

@@ -22,6 +22,7 @@ public sealed class PathMtuTests
     [InlineData(true, 6, 4, true)]
     [InlineData(true, 4, 6, false)]
     [InlineData(true, 6, 6, true)]
+    [Shows("rfc4301-5.1-4", "rfc4301-8.2.1-1", "rfc4301-8.2.1-2", "rfc2401-6.1.2.3-2", "rfc2401-6.1.2.3-3")]
     public void A_router_lowers_the_path_and_the_next_packet_that_does_not_fit_makes_its_sender_told(bool tunnel, int inner, int outer, bool udp)
     {
         using Host a = Sender(tunnel, inner, outer, udp);
@@ -40,6 +41,7 @@ public sealed class PathMtuTests
     }
 
     [Fact]
+    [Shows("rfc4301-8.2.2-1", "rfc4301-8.2.2-2", "rfc2401-4.4.3-19")]
     public void After_ten_minutes_it_is_forgotten_and_an_error_that_comes_again_keeps_it()
     {
         using Host a = Sender(false, 4, 4, false);
@@ -132,6 +134,7 @@ public sealed class PathMtuTests
     }
 
     [Fact]
+    [Shows("rfc4301-6.1.1-3")]
     public void By_option_no_error_is_believed()
     {
         using Host a = Sender(false, 4, 4, false, new EngineOptions { Mtu = 1600, HonoursTooBig = false });
