@@ -5,6 +5,7 @@ using System.Net;
 using System.Security.Cryptography;
 using Testudo.Control.Setkey;
 using Testudo.Crypto;
+using Testudo.Engine;
 using Testudo.Legacy;
 using Testudo.Offline;
 using Testudo.Tests.Checker;
@@ -125,7 +126,7 @@ public sealed class OpenGoldenTests(ITestOutputHelper output)
             return "refused by setkey";
         }
 
-        var offline = new OfflineEngine(LegacyProvider.Behind(Providers.Default), checksPolicy: false, allowsUnauthenticated: true);
+        var offline = new OfflineEngine(LegacyProvider.Behind(Providers.Default), new EngineOptions { ChecksPolicy = false, AllowsUnauthenticated = true }, static bytes => bytes.Clear());
         foreach (PfKeyMessage message in script.Commands.SelectMany(static command => command.Messages))
         {
             PfKeyMessage answer = offline.Keys.Ask(message)[^1];
