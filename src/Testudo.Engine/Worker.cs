@@ -18,6 +18,7 @@ public sealed class Worker : IDisposable
     private long _boundary;
     private long _packets;
     private long _bytes;
+    private long _cut;
     private readonly Sa[] _claimed = new Sa[Batch.MaxPackets];
     private int _claims;
     private ushort _identification;
@@ -42,6 +43,9 @@ public sealed class Worker : IDisposable
 
     /// <summary>Fragments that wait for others. These four are for the packet thread, or for whoever knows it at rest.</summary>
     public int FragmentsHeld => Reassembly.Held;
+
+    /// <summary>Packets that there are more because one was cut into pieces.</summary>
+    public long PiecesMade => Volatile.Read(ref _cut);
 
     /// <summary>Fragments that became part of a whole packet, but for the one that stands for it.</summary>
     public long FragmentsJoined => Reassembly.Joined;
@@ -123,6 +127,9 @@ public sealed class Worker : IDisposable
         Volatile.Write(ref _packets, _packets + 1);
         Volatile.Write(ref _bytes, _bytes + packet.Length);
     }
+
+    /// <summary>Counts what there is more because a packet was cut.</summary>
+    internal void CountPieces(int more) => Volatile.Write(ref _cut, _cut + more);
 
     /// <summary>Forgets the packets that the last batch was put together, cut or decompressed into: they have been sent.</summary>
     internal void ClearMade()

@@ -51,6 +51,7 @@ public sealed partial class SimulatedHost : SimulatedNode, IDisposable
     private readonly List<EngineEvent> _events = [];
     private long _givenOut, _givenIn; // packets given to the engine
     private long _engineDropped, _engineJoined, _engineAbandoned; // as they are in the ledger already
+    private long _engineCut;
 
     internal SimulatedHost(Network network, string name, HostOptions options, Address[] addresses, SeededRandom random)
         : base(network, name, addresses)
@@ -206,10 +207,11 @@ public sealed partial class SimulatedHost : SimulatedNode, IDisposable
             given += _outbound.Dropped((Drop)drop);
         }
 
-        long held = _inbound.FragmentsHeld, joined = _inbound.FragmentsJoined + _defragmenter.Joined, abandoned = _inbound.FragmentsAbandoned;
-        if (_givenOut != _outbound.Packets + given)
+        long held = _inbound.FragmentsHeld, abandoned = _inbound.FragmentsAbandoned;
+        long waiting = _outbound.FragmentsHeld, whole = _outbound.FragmentsJoined, lost = _outbound.FragmentsAbandoned, cut = _outbound.PiecesMade;
+        if (_givenOut + cut != _outbound.Packets + given + waiting + whole + lost)
         {
-            return $"its engine took {_givenOut} packets out, let {_outbound.Packets} go on and dropped {given}";
+            return $"its engine took {_givenOut} packets out, made {cut} more by cutting, let {_outbound.Packets} go on, dropped {given}, holds {waiting}, joined {whole} and abandoned {lost}";
         }
 
         if (_givenIn != _inbound.Packets + dropped + held + _inbound.FragmentsJoined + abandoned)
@@ -218,9 +220,13 @@ public sealed partial class SimulatedHost : SimulatedNode, IDisposable
         }
 
         Ledger.Dropped += dropped + given - _engineDropped;
+        long joined = _inbound.FragmentsJoined + whole + _defragmenter.Joined;
+        abandoned += lost;
         Ledger.Joined += joined - _engineJoined;
         Ledger.Abandoned += abandoned - _engineAbandoned;
-        Ledger.Held = held + _defragmenter.Held;
+        Ledger.Held = held + waiting + _defragmenter.Held;
+        Ledger.Cut += cut - _engineCut;
+        _engineCut = cut;
         (_engineDropped, _engineJoined, _engineAbandoned) = (dropped + given, joined, abandoned);
         return base.Imbalance();
     }

@@ -70,14 +70,18 @@ internal static partial class OutboundPath
     // All pieces or, as far as can be said, none: the packet has the drop of the first one that did not go.
     private static void Move(ref Packet packet, int first, Batch wire, Worker me)
     {
+        int sent = 0;
         for (int i = first; i < me.Pieces.Count && packet.Drop == Drop.None; i++)
         {
             packet.Drop = me.Pieces[i].Drop == Drop.None && !wire.TryMove(me.Pieces[i]) ? Drop.LinkFull : me.Pieces[i].Drop;
             if (packet.Drop == Drop.None)
             {
                 me.Count(me.Pieces[i]);
+                sent++;
             }
         }
+
+        me.CountPieces(packet.Drop == Drop.None ? sent - 1 : sent);
 
         if (packet.Drop == Drop.None)
         {

@@ -17,7 +17,9 @@ public sealed class NetBsdTests
         List<string> others = [];
         foreach ((string where, PfKeyMessage? answer, PfKeyError kernel, int bytes, _, bool isValid) in Steps())
         {
-            if (isValid || kernel == PfKeyError.None)
+            // NetBSD 10 has no AES-GMAC in AH (RFC 4543, 4), though it has the numbers.
+            bool isMoreHere = where.StartsWith("bad-add-ah-auth-aes", StringComparison.Ordinal) && where.Contains("gmac", StringComparison.Ordinal);
+            if (isValid || isMoreHere || kernel == PfKeyError.None)
             {
                 continue;
             }

@@ -108,8 +108,6 @@ public sealed class PolicyExchangeTests
         Assert.Contains("has no SADB_X_EXT_POLICY", Refused(PfKeyError.Invalid, Spd(PfKeyType.SpdAdd, Source(), Destination())));
         Assert.Contains("source and a destination", Refused(PfKeyError.Invalid, Spd(PfKeyType.SpdAdd, Source(), Protect())));
         Assert.Contains("lifetime", Refused(PfKeyError.NotSupported, Spd(PfKeyType.SpdAdd, Source(), Destination(), Protect(), new LifetimeExtension(LifetimeRole.Hard, 0, 0, 5, 0))));
-        Assert.Contains("esp, ah and ipcomp are", Refused(PfKeyError.ProtocolNotSupported, Spd(PfKeyType.SpdAdd, Source(), Destination(),
-            Protect() with { Requests = [new PolicyRequest(IpProtocol.Tcp, IpsecMode.Transport, PolicyLevel.Require, 0, null, null)] })));
         Assert.Contains("names both ends", Refused(PfKeyError.Invalid, Spd(PfKeyType.SpdAdd, Source(), Destination(),
             Protect() with { Requests = [new PolicyRequest(IpProtocol.Esp, IpsecMode.Tunnel, PolicyLevel.Require, 0, null, null)] })));
         Assert.Contains("policies has 0", Refused(PfKeyError.Invalid, Spd(PfKeyType.SpdDump) with { SaType = SaType.Esp }));

@@ -145,6 +145,11 @@ public abstract class ProviderVectors(CryptoProvider provider)
     {
         Cipher cipher = Enum.Parse<Cipher>(vector.Text("cipher"));
         var suite = new Suite(new(cipher, Integrity.HmacSha256, 16), vector["key"].Length, 32);
+        if (!provider.Supports(suite.Transform))
+        {
+            return; // which those are stands in a test of the provider
+        }
+
         using SaKey key = suite.Bind(provider, vector["key"], new byte[32]);
         using var received = new JobPacket(new byte[8], vector["iv"], vector["ct"], 16);
         OneShot.Mac(suite.Transform, new byte[32], [.. received.All[..^16]]).CopyTo(received.Icv);

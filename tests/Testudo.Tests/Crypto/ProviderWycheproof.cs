@@ -190,6 +190,11 @@ public abstract class ProviderWycheproof(CryptoProvider provider)
             }
 
             var suite = new Suite(new(cipher, Integrity.HmacSha256, 16), cipherKey.Length, 32);
+            if (!provider.Supports(suite.Transform))
+            {
+                return; // which those are stands in a test of the provider
+            }
+
             using SaKey key = suite.Bind(provider, cipherKey, macKey);
             using var received = new JobPacket(new byte[8], Bytes(test, "iv"), ciphertext, 16);
             OneShot.Mac(suite.Transform, macKey, [.. received.All[..^16]]).CopyTo(received.Icv);

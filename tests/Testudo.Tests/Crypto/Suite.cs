@@ -32,8 +32,8 @@ public sealed record Suite(Transform Transform, int CipherKeyLength, int MacKeyL
         SaKey? key = provider.Bind(Transform, cipher, mac);
         Array.Clear(cipher);
         Array.Clear(mac);
-        Assert.SkipWhen(key is null, $"the provider {provider.Name} leaves {this} to others");
-        return key!;
+        Assert.True(key is not null, $"the provider {provider.Name} leaves {this} to others");
+        return key;
     }
 
     public override string ToString() => $"{Transform.Cipher}-{CipherKeyLength * 8}+{Transform.Integrity}-{Transform.IcvLength * 8}";

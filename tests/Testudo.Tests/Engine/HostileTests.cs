@@ -158,7 +158,7 @@ public sealed unsafe class HostileTests
         host.Add(Make.Ah(0x1006, A6, B6));
         host.Add(Make.Policy(direction, new Selector(Prefix.Parse(A), Prefix.Parse(B), IpProtocol.Icmp), PolicyAction.Ipsec, Make.AhTransport()));
         host.Add(Make.Policy(direction, new Selector(Prefix.Parse(A6), Prefix.Parse(B6), IpProtocol.Icmpv6), PolicyAction.Ipsec, Make.AhTransport()));
-        host.Add(Make.Policy(direction, "10.1.4.0/24", "10.2.0.0/16", Make.Tunnel(A, B), Make.AhTransport(), Make.AhTunnel(A6, B6)));
+        host.Add(Make.Policy(direction, "10.1.6.0/24", "10.2.0.0/16", Make.Tunnel(A, B), Make.AhTransport(), Make.AhTunnel(A6, B6)));
         host.Add(Make.Policy(direction, A, B));
         host.Add(Make.Policy(direction, A6, B6));
         host.Add(Make.Policy(direction, "10.1.1.0/24", "10.2.0.0/16", Make.Tunnel(A6, B6)));

@@ -66,7 +66,7 @@ public sealed class LinkHeaderTests : IDisposable
         }
 
         string[] keys = [.. cases.SelectMany((one, i) => (string[])["-f", _scratch.Write($"keys{i}.conf", one.ToSetkey())])];
-        CliResult plain = Cli.Run(["open", original, .. keys, "-w", _scratch["expected.pcap"]]), result = Cli.Run(["open", written, .. keys, "-w", _scratch["out.pcap"]]);
+        CliResult plain = Cli.Run(["open", original, "--legacy", "--allow-unauthenticated", .. keys, "-w", _scratch["expected.pcap"]]), result = Cli.Run(["open", written, "--legacy", "--allow-unauthenticated", .. keys, "-w", _scratch["out.pcap"]]);
         Assert.Equal((0, plain.Error), (result.Status, result.Error));
         List<byte[]> packets = Read(_scratch["out.pcap"]);
         Assert.True(packets.Count > 20);
