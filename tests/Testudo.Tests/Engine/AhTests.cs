@@ -20,7 +20,7 @@ public sealed class AhTests
         get
         {
             var data = new TheoryData<Integrity, IpsecMode, int, int, SaFlags>();
-            foreach (IntegrityInfo info in Transforms.Integrities)
+            foreach (IntegrityInfo info in Transforms.Integrities.Where(static i => !i.IsHistoric && i.Integrity != Integrity.Null))
             {
                 foreach (SaFlags flags in (SaFlags[])[SaFlags.None, SaFlags.AlignTo8, SaFlags.Old])
                 {

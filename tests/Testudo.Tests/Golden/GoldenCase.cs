@@ -158,6 +158,7 @@ internal sealed record GoldenCase(
         Sas.Select(sa => sa.Unsupported()).FirstOrDefault(why => why is not null)
         // NetBSD zeroes their type and length too; RFC 4302, 3.3.3.1.2.2: "The Option Type and Opt Data Len are included".
         ?? (Note.Contains("zeroes the WHOLE mutable option", StringComparison.Ordinal) ? "AH over mutable IPv6 options as NetBSD has it"
+            : Note.Contains("reference bug: keyed-md5", StringComparison.Ordinal) ? "keyed-md5 with NetBSD's own fault"
             : KeepsTos && !Sas[0].Source.Contains(':', StringComparison.Ordinal) ? "AH over the TOS byte: only with AhClearTos off" : null);
 
     /// <summary>True where AH's ICV covers the TOS byte (ah_cleartos was 0).</summary>
