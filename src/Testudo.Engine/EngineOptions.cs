@@ -1,6 +1,7 @@
 // What an engine may be told once, at its start.
 
 using Testudo.Engine.Ecn;
+using Testudo.Wire;
 using Testudo.Wire.PfKey;
 
 namespace Testudo.Engine;
@@ -38,9 +39,9 @@ public sealed record EngineOptions
     public int Mtu { get; init; } = 1500;
 
     /// <summary>The outer DF bit of IPv4 tunnels.</summary>
-    public DfBit DfBit { get; init; } = DfBit.Clear;
+    public DfBit DfBit { get; init; } = DfBit.Copy;
 
-    /// <summary>Congestion marks in tunnels (net.inet.ipsec.ecn).</summary>
+    /// <summary>Congestion marks in tunnels (net.inet.ipsec.ecn; for an outer IPv6 header too, unless <see cref="Ecn6"/> says otherwise).</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is none of the five.</exception>
     public EcnMode Ecn
     {
@@ -49,6 +50,11 @@ public sealed record EngineOptions
             ? value
             : throw new ArgumentOutOfRangeException(nameof(value), (int)value, "net.inet.ipsec.ecn is -1, 0, 1 (KAME's ignore, forbidden, allowed), 2 or 3 (RFC 6040, normal and compatibility mode)");
     } = EcnMode.Normal;
+
+    /// <summary>The same where the outer header is IPv6 (net.inet6.ipsec6.ecn); null for <see cref="Ecn"/>.</summary>
+    public EcnMode? Ecn6 { get; init; }
+
+    internal EcnMode EcnOf(IpFamily outer) => outer == IpFamily.V6 ? Ecn6 ?? Ecn : Ecn;
 
     /// <summary>
     /// True where the TOS byte of IPv4 counts as zero for AH's ICV, since routers change it (net.inet.ipsec.ah_cleartos;

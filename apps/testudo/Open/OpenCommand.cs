@@ -23,7 +23,8 @@ internal static class OpenCommand
 
     public static Command Make()
     {
-        var command = new Command("open", "decrypt a capture with the keys of a setkey file") { s_input, s_keys, s_output, s_all, s_policy, s_json, AlgorithmOptions.Legacy, AlgorithmOptions.Unauthenticated };
+        var command = new Command("open", "decrypt a capture with the keys of a setkey file") { s_input, s_keys, s_output, s_all, s_policy, s_json };
+        EngineSettings.AddTo(command);
         command.SetAction(Run);
         return command;
     }
@@ -33,12 +34,14 @@ internal static class OpenCommand
         FileInfo input = parsed.GetRequiredValue(s_input);
         try
         {
-            var options = new EngineOptions
+            var options = new EngineOptions { ChecksPolicy = parsed.GetValue(s_policy) };
+            if (EngineSettings.TryApply(parsed, ref options) is { } fault)
             {
-                ChecksPolicy = parsed.GetValue(s_policy),
-                AllowsUnauthenticated = parsed.GetValue(AlgorithmOptions.Unauthenticated),
-            };
-            var offline = new OfflineEngine(AlgorithmOptions.Providers(parsed.GetValue(AlgorithmOptions.Legacy)), options, static bytes => bytes.Clear()); // never sends
+                Console.Error.WriteLine($"testudo open: {fault}");
+                return 1;
+            }
+
+            var offline = new OfflineEngine(EngineSettings.Providers(parsed), options, static bytes => bytes.Clear()); // never sends
             return ScriptRunner.RunFiles(parsed.GetRequiredValue(s_keys), offline.Keys, Console.Error) ? Open(parsed, input, offline.Engine) : 1;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CaptureFormatException)

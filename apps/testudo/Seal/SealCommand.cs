@@ -27,7 +27,8 @@ internal static class SealCommand
             "seal",
             "encrypt a capture with the keys of a setkey file: the reverse of open. The out policies of the files decide. Where they have none, an SA protects "
             + "what runs between its own two addresses (of several the first), and the first tunnel-mode SA whatever no other SA fits.")
-        { s_input, s_keys, s_output, s_seed, s_json, AlgorithmOptions.Legacy, AlgorithmOptions.Unauthenticated };
+        { s_input, s_keys, s_output, s_seed, s_json };
+        EngineSettings.AddTo(command);
         command.SetAction(Run);
         return command;
     }
@@ -38,8 +39,14 @@ internal static class SealCommand
         try
         {
             // No path is known: what is sealed is as long as it gets.
-            var options = new EngineOptions { Mtu = Batch.MaxPacketLength, AllowsUnauthenticated = parsed.GetValue(AlgorithmOptions.Unauthenticated) };
-            Providers providers = AlgorithmOptions.Providers(parsed.GetValue(AlgorithmOptions.Legacy));
+            var options = new EngineOptions { Mtu = Batch.MaxPacketLength };
+            if (EngineSettings.TryApply(parsed, ref options) is { } fault)
+            {
+                Console.Error.WriteLine($"testudo seal: {fault}");
+                return 1;
+            }
+
+            Providers providers = EngineSettings.Providers(parsed);
             var offline = parsed.GetValue(s_seed) is { } seed
                 ? new OfflineEngine(providers, options, new SeededRandom(seed).Fill)
                 : new OfflineEngine(providers, options, RandomNumberGenerator.Fill);

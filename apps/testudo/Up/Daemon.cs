@@ -40,7 +40,7 @@ internal sealed class Daemon : IAsyncDisposable
             },
             engine);
         _tap = options.Capture is { } file ? new PacketTap(file.Create(), "testudo", options.CaptureLimit) : null;
-        Stack = new IpsecStack(new IpsecStackOptions { Engine = engine, Providers = AlgorithmOptions.Providers(options.Legacy), Capture = _tap, Guard = _host is null ? null : policies => _armed ? _host.CommitGuard(policies) : null });
+        Stack = new IpsecStack(new IpsecStackOptions { Engine = engine, Providers = options.Providers, Capture = _tap, Guard = _host is null ? null : policies => _armed ? _host.CommitGuard(policies) : null });
         try
         {
             // The files, then the guard with all their policies at once: it takes the place of one that a killed instance left

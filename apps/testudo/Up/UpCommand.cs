@@ -14,9 +14,9 @@ internal static class UpCommand
         var command = new Command("up", "join this host and stay in the foreground")
         {
             UpOptions.File, UpOptions.LinkList, UpOptions.PfKey, UpOptions.Api, UpOptions.InstanceNumber, UpOptions.Confirm, UpOptions.CaptureFile, UpOptions.Limit,
-            AlgorithmOptions.Legacy, AlgorithmOptions.Unauthenticated,
             UpOptions.Mss, UpOptions.Fragment, UpOptions.IgnoreIcmp,
         };
+        EngineSettings.AddTo(command);
         command.SetAction(Run);
         return command;
     }

@@ -3,6 +3,7 @@
 using System.Collections.Immutable;
 using System.CommandLine;
 using Testudo.App.Keys;
+using Testudo.Crypto;
 using Testudo.Engine;
 using Testudo.Linux;
 using Testudo.PfKey;
@@ -12,7 +13,7 @@ namespace Testudo.App.Up;
 /// <summary>What "up" was asked for.</summary>
 internal sealed record UpOptions(
     ImmutableArray<string> Files, ImmutableArray<HostLink> Links, string PfKeyPath, string ApiPath, int Instance, int ConfirmSeconds, FileInfo? Capture, long CaptureLimit,
-    bool Legacy, EngineOptions Engine)
+    Providers Providers, EngineOptions Engine)
 {
     public static Option<string[]> File { get; } = new("--file", "-f") { Description = "a setkey file to begin with; may be repeated" };
 
@@ -104,6 +105,18 @@ internal sealed record UpOptions(
             return null;
         }
 
+        var engine = new EngineOptions
+        {
+            MssClamp = mss,
+            Fragments = parsed.GetValue(Fragment) == "before" ? FragmentPlace.Before : FragmentPlace.After,
+            HonoursTooBig = !parsed.GetValue(IgnoreIcmp),
+        };
+        fault = EngineSettings.TryApply(parsed, ref engine);
+        if (fault is not null)
+        {
+            return null;
+        }
+
         return new UpOptions(
             [.. parsed.GetValue(File) ?? []],
             links,
@@ -113,14 +126,8 @@ internal sealed record UpOptions(
             parsed.GetValue(Confirm),
             parsed.GetValue(CaptureFile),
             parsed.GetValue(Limit),
-            parsed.GetValue(AlgorithmOptions.Legacy),
-            new EngineOptions
-            {
-                AllowsUnauthenticated = parsed.GetValue(AlgorithmOptions.Unauthenticated),
-                MssClamp = mss,
-                Fragments = parsed.GetValue(Fragment) == "before" ? FragmentPlace.Before : FragmentPlace.After,
-                HonoursTooBig = !parsed.GetValue(IgnoreIcmp),
-            });
+            EngineSettings.Providers(parsed),
+            engine);
     }
 
     /// <summary>A socket's path: as given, or the usual one with the instance's number in it.</summary>

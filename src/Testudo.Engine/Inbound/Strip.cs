@@ -91,6 +91,7 @@ internal static partial class InboundPath
     private static Drop StripTunnel(IpsecEngine engine, ref Packet packet, PacketState state, byte next)
     {
         byte outer = (byte)(state.Info.TrafficClass & 3);
+        EcnMode mode = engine.Options.EcnOf(state.Info.Family);
         if (IpInfo.TryParse(packet.Span, out state.Info) != Drop.None
             || state.Info.Family != (next == (byte)IpProtocol.Ipv4 ? IpFamily.V4 : IpFamily.V6))
         {
@@ -100,7 +101,7 @@ internal static partial class InboundPath
         // What lies behind the inner packet hides its length (RFC 4303, 2.7).
         packet.Truncate(state.Info.TotalLength);
         byte inner = (byte)(state.Info.TrafficClass & 3);
-        int ecn = EcnRule.Leaving(engine.Options.Ecn, outer, inner);
+        int ecn = EcnRule.Leaving(mode, outer, inner);
         if (ecn < 0)
         {
             return Drop.EcnCorrupted;

@@ -139,7 +139,7 @@ internal static unsafe partial class OutboundPath
     private static void WriteTunnelHeader(
         IpsecEngine engine, Span<byte> outer, ReadOnlySpan<byte> inner, in IpInfo info, Sa sa, IpProtocol next, Worker me)
     {
-        byte traffic = EcnRule.Entering(engine.Options.Ecn, info.TrafficClass);
+        byte traffic = EcnRule.Entering(engine.Options.EcnOf(sa.Source.Family), info.TrafficClass);
         if (sa.Source.Family == IpFamily.V4)
         {
             bool df = engine.Options.DfBit switch

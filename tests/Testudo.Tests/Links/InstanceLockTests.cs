@@ -51,7 +51,7 @@ public sealed class InstanceLockTests
         int holders = 0, most = 0, taken = 0;
         Thread[] threads = [.. Enumerable.Range(0, 4).Select(_ => new Thread(() =>
         {
-            while (Volatile.Read(ref taken) < 2000)
+            while (Volatile.Read(ref taken) < 500)
             {
                 try
                 {
