@@ -41,7 +41,7 @@ public sealed class LinkHeaderTests : IDisposable
 
     private readonly Scratch _scratch = new();
 
-    // IPv4 and IPv6 in turn; both behind each header in a long run.
+    // Every second header, IPv4 and IPv6 in turn; in a long run both behind each.
     public static IEnumerable<TheoryDataRow<string, string>> Kinds
     {
         get
@@ -50,8 +50,9 @@ public sealed class LinkHeaderTests : IDisposable
             string[] captures = ["linux/esp-transport-v4", "linux/esp-tunnel-v6"];
             for (int i = 0; i < kinds.Length; i++)
             {
-                yield return new TheoryDataRow<string, string>(kinds[i], captures[i % 2]);
-                yield return new TheoryDataRow<string, string>(kinds[i], captures[(i + 1) % 2]).WithTrait("Kind", "Long");
+                var row = new TheoryDataRow<string, string>(kinds[i], captures[i / 2 % 2]);
+                yield return i % 2 == 1 ? row : row.WithTrait("Kind", "Long");
+                yield return new TheoryDataRow<string, string>(kinds[i], captures[1 - (i / 2 % 2)]).WithTrait("Kind", "Long");
             }
         }
     }

@@ -212,7 +212,7 @@ public sealed class CaptureReaderTests
         byte[][] files = [Everything(false, true), new CaptureBytes(false).PcapHeader(0xA1B2C3D4, 1).PcapFrame(1, 2, s_packet).PcapFrame(3, 4, s_packet).ToArray()];
         var random = new Random(1);
         int refused = 0;
-        for (int round = 0; round < 20_000; round++)
+        for (int round = 0; round < 8_000; round++)
         {
             byte[] file = [.. files[round % 2]];
             for (int changes = random.Next(1, 4); changes > 0; changes--)
@@ -230,7 +230,7 @@ public sealed class CaptureReaderTests
             }
         }
 
-        Assert.InRange(refused, 1_000, 19_000);
+        Assert.InRange(refused, 400, 7_600);
     }
 
     [Fact]
