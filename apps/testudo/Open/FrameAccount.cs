@@ -8,16 +8,12 @@ namespace Testudo.App.Open;
 /// <summary>One line of --json.</summary>
 internal sealed record FrameLine(int Frame, string Verdict, string? Drop, string? Spi, ulong? Sequence)
 {
-    public static FrameLine Of(in OpenedFrame frame) => Of(frame.Number, frame.Verdict, frame.Drop, frame.Spi, frame.Sequence);
-
-    public static FrameLine Of(in SealedFrame frame) => Of(frame.Number, frame.Verdict, frame.Drop, frame.Spi, frame.Sequence);
-
-    private static FrameLine Of(int number, Verdict verdict, Drop drop, uint spi, ulong sequence) => new(
-        number,
-        verdict.ToString().ToLowerInvariant(),
-        drop == Wire.Drop.None ? null : Drops.Name(drop),
-        spi == 0 ? null : $"0x{spi:x8}",
-        spi == 0 ? null : sequence);
+    public static FrameLine Of(in EndedFrame frame) => new(
+        frame.Number,
+        frame.Verdict.ToString().ToLowerInvariant(),
+        frame.Drop == Wire.Drop.None ? null : Drops.Name(frame.Drop),
+        frame.Spi == 0 ? null : $"0x{frame.Spi:x8}",
+        frame.Spi == 0 ? null : frame.Sequence);
 }
 
 /// <summary>Counts frames by their end.</summary>

@@ -1,7 +1,6 @@
 // testudo open: a capture, the keys, and what was inside. The capture's own clock is the time.
 
 using System.CommandLine;
-using System.Text.Json;
 using Testudo.App.Keys;
 using Testudo.Engine;
 using Testudo.Offline;
@@ -53,41 +52,13 @@ internal static class OpenCommand
 
     private static int Open(ParseResult parsed, FileInfo input, IpsecEngine engine)
     {
-        var account = new FrameAccount();
-        using CaptureReader reader = CaptureReader.Open(input.OpenRead());
         using var opener = new CaptureOpener(engine);
         using CaptureOutput? output = parsed.GetValue(s_output) is { } file ? CaptureOutput.Create(file, "open", "opened") : null;
-        using Stream? json = parsed.GetValue(s_json) ? Console.OpenStandardOutput() : null;
-        CaptureFormatException? damage = null;
-        try
-        {
-            while (reader.TryRead(out CaptureFrame frame))
-            {
-                OpenedFrame opened = opener.Open(frame);
-                account.Count(opened.Verdict, opened.Drop);
-                if (opened.Verdict == Verdict.Opened || (opened.Verdict == Verdict.Clear && parsed.GetValue(s_all)))
-                {
-                    output?.Write(opened.Time, opened.Packet.Span);
-                }
-
-                json?.Write(JsonSerializer.SerializeToUtf8Bytes(FrameLine.Of(opened), AppJson.Default.FrameLine));
-                json?.Write("\n"u8);
-            }
-        }
-        catch (CaptureFormatException e)
-        {
-            damage = e; // the frames before it are good, and have been written
-        }
-
-        Console.Error.WriteLine(
-            $"testudo open: {account.Frames} frames: {account.Of(Verdict.Opened)} opened, {account.Of(Verdict.Clear)} not protected, "
-            + $"{account.Of(Verdict.Held)} fragments, {account.Of(Verdict.NotIp)} not IP, {account.Dropped()}");
-        if (damage is not null)
-        {
-            Console.Error.WriteLine($"testudo open: {input.Name}: {damage.Message}");
-            return 1;
-        }
-
-        return 0;
+        bool writesAll = parsed.GetValue(s_all);
+        var loop = new FrameLoop(
+            "open",
+            verdict => verdict == Verdict.Opened || (verdict == Verdict.Clear && writesAll),
+            static account => $"{account.Of(Verdict.Opened)} opened, {account.Of(Verdict.Clear)} not protected, {account.Of(Verdict.Held)} fragments");
+        return loop.Run(input, output, parsed.GetValue(s_json), opener.Open);
     }
 }

@@ -2,7 +2,6 @@
 
 using System.CommandLine;
 using System.Security.Cryptography;
-using System.Text.Json;
 using Testudo.App.Keys;
 using Testudo.App.Open;
 using Testudo.Crypto;
@@ -72,41 +71,12 @@ internal static class SealCommand
 
     private static int Seal(ParseResult parsed, FileInfo input, IpsecEngine engine)
     {
-        var account = new FrameAccount();
-        using CaptureReader reader = CaptureReader.Open(input.OpenRead());
         using var sealer = new CaptureSealer(engine);
         using CaptureOutput output = CaptureOutput.Create(parsed.GetRequiredValue(s_output), "seal", "sealed");
-        using Stream? json = parsed.GetValue(s_json) ? Console.OpenStandardOutput() : null;
-        CaptureFormatException? damage = null;
-        try
-        {
-            while (reader.TryRead(out CaptureFrame frame))
-            {
-                SealedFrame done = sealer.Seal(frame);
-                account.Count(done.Verdict, done.Drop);
-                if (done.Verdict is Verdict.Sealed or Verdict.Clear)
-                {
-                    output.Write(done.Time, done.Packet.Span);
-                }
-
-                json?.Write(JsonSerializer.SerializeToUtf8Bytes(FrameLine.Of(done), AppJson.Default.FrameLine));
-                json?.Write("\n"u8);
-            }
-        }
-        catch (CaptureFormatException e)
-        {
-            damage = e; // the frames before it are good, and have been written
-        }
-
-        Console.Error.WriteLine(
-            $"testudo seal: {account.Frames} frames: {account.Of(Verdict.Sealed)} sealed, {account.Of(Verdict.Clear)} in clear by policy, "
-            + $"{account.Of(Verdict.NotIp)} not IP, {account.Dropped()}");
-        if (damage is not null)
-        {
-            Console.Error.WriteLine($"testudo seal: {input.Name}: {damage.Message}");
-            return 1;
-        }
-
-        return 0;
+        var loop = new FrameLoop(
+            "seal",
+            static verdict => verdict is Verdict.Sealed or Verdict.Clear,
+            static account => $"{account.Of(Verdict.Sealed)} sealed, {account.Of(Verdict.Clear)} in clear by policy");
+        return loop.Run(input, output, parsed.GetValue(s_json), sealer.Seal);
     }
 }

@@ -35,7 +35,7 @@ public enum Verdict
 /// <param name="Spi">The SPI last looked at, 0 for none.</param>
 /// <param name="Sequence">The sequence number with it.</param>
 /// <param name="Packet">The packet that came out; empty where none did.</param>
-public readonly record struct OpenedFrame(int Number, long Time, Verdict Verdict, Drop Drop, uint Spi, ulong Sequence, ReadOnlyMemory<byte> Packet);
+public readonly record struct EndedFrame(int Number, long Time, Verdict Verdict, Drop Drop, uint Spi, ulong Sequence, ReadOnlyMemory<byte> Packet);
 
 /// <summary>Puts frames through an engine, one at a time.</summary>
 public sealed class CaptureOpener(IpsecEngine engine) : IDisposable
@@ -45,11 +45,11 @@ public sealed class CaptureOpener(IpsecEngine engine) : IDisposable
     private readonly Batch _done = new(0);
 
     /// <summary>What becomes of one frame.</summary>
-    public OpenedFrame Open(in CaptureFrame frame)
+    public EndedFrame Open(in CaptureFrame frame)
     {
         if (!frame.TryGetIp(out ReadOnlyMemory<byte> packet) || packet.Length > Batch.MaxPacketLength)
         {
-            return new OpenedFrame(frame.Number, frame.Time, Verdict.NotIp, Drop.None, 0, 0, default);
+            return new EndedFrame(frame.Number, frame.Time, Verdict.NotIp, Drop.None, 0, 0, default);
         }
 
         var now = new Now(frame.Time, frame.Time / 1_000_000_000);
@@ -61,11 +61,11 @@ public sealed class CaptureOpener(IpsecEngine engine) : IDisposable
         {
             ref Packet done = ref _done[0];
             Verdict verdict = (done.Flags & PacketFlags.Protected) != 0 ? Verdict.Opened : Verdict.Clear;
-            return new OpenedFrame(frame.Number, frame.Time, verdict, Drop.None, done.Spi, done.Sequence, done.Span.ToArray());
+            return new EndedFrame(frame.Number, frame.Time, verdict, Drop.None, done.Spi, done.Sequence, done.Span.ToArray());
         }
 
         ref Packet ended = ref _worker.Assembled.Count > 0 ? ref _worker.Assembled[0] : ref _work[0];
-        return new OpenedFrame(frame.Number, frame.Time, ended.Drop == Drop.None ? Verdict.Held : Verdict.Dropped, ended.Drop, ended.Spi, ended.Sequence, default);
+        return new EndedFrame(frame.Number, frame.Time, ended.Drop == Drop.None ? Verdict.Held : Verdict.Dropped, ended.Drop, ended.Spi, ended.Sequence, default);
     }
 
     /// <inheritdoc/>

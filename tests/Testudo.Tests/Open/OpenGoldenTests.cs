@@ -148,7 +148,7 @@ public sealed class OpenGoldenTests(ITestOutputHelper output)
         using var opener = new CaptureOpener(offline.Engine);
         while (reader.TryRead(out CaptureFrame frame))
         {
-            OpenedFrame result = opener.Open(frame);
+            EndedFrame result = opener.Open(frame);
             if (result.Verdict == Verdict.Opened)
             {
                 found++;
