@@ -12,7 +12,7 @@ internal static unsafe partial class InboundPath
     {
         job = default;
         int text = packet.Length - state.EspOffset - sa.HeaderLength - sa.IvLength - sa.Transform.IcvLength;
-        if (text < Esp.TrailerLength || text % sa.CipherInfo!.BlockLength != 0)
+        if (text < Esp.TrailerLength || text % sa.PadTo != 0) // RFC 4303, 2.4: 4 bytes at the least
         {
             return Drop.EspTooShort;
         }

@@ -27,7 +27,6 @@ internal sealed partial class Pair : IDisposable
         SimulatedLink link = _network.Connect(A, B);
         A.AddRoute("ff02::/16", link);
         B.AnswersPings = true;
-        B.OpenPorts = null;
     }
 
     public SimulatedHost A { get; }

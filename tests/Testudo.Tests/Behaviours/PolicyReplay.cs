@@ -11,16 +11,26 @@ namespace Testudo.Tests.Behaviours;
 
 internal static partial class PolicyReplay
 {
-    /// <summary>What was done beside what the lines say: by PF_KEY.</summary>
+    /// <summary>
+    /// What is done beside what the lines say. The second: what comes out of a tunnel must be let in by a policy here (RFC
+    /// 4301, 5.2 step 4), and not there; it is about what is sent.
+    /// </summary>
     private static readonly Dictionary<string, string> s_unwritten = new()
     {
         ["order after spdupdate of the first (by PF_KEY X_SPDUPDATE): does it move"] = "a# spdupdate 10.0.0.1 10.0.0.2 any -P out none;",
+        ["tunnel policy, SA mode transport / tunnel / any"] = "b# spdadd 10.0.0.1 10.0.0.2 any -P in ipsec esp/tunnel/10.0.0.1-10.0.0.2/require;",
     };
 
     /// <summary>Does what the line says; the same line as it is here comes back, and the observed one in a form that can be compared.</summary>
     public static IEnumerable<(string Observed, string Here)> Run(Observation observation)
     {
         using var pair = new Pair(observation);
+        return [.. Run(observation, pair)];
+    }
+
+    /// <summary>The same with a pair that may be looked at afterwards.</summary>
+    public static IEnumerable<(string Observed, string Here)> Run(Observation observation, Pair pair)
+    {
         string? unwritten = s_unwritten.GetValueOrDefault(observation.Name);
         foreach (string line in observation.Lines)
         {
