@@ -72,7 +72,7 @@ internal static class Differs
             "udp 7001→7777 size 3000: send ok; delivered True; wire: 10.0.0.1>10.0.0.2 ESP len=1500 fragment off=0 MF spi=1001 seq=1; 10.0.0.1>10.0.0.2 ESP len=1500 fragment off=1480 MF; 10.0.0.1>10.0.0.2 ESP len=124 fragment off=2960; counters a {} b {}",
             $"plain fragments to in-require 7001→7777 size 3000: send ok; delivered False; {Pieces}; {Refused}"),
         ["hard lifetime in bytes reached"] = Meant(
-            "what is counted is what is protected, not IP and ESP headers (RFC 4301, 4.4.2.1): three pings are no 150 bytes; for NetBSD, which counts whole packets, they are",
+            "the payload that is protected counts, and no header (RFC 4301, 4.4.2.1): three pings are no 150 bytes; for NetBSD, which counts whole packets, they are",
             "states after 2 s mature"),
         ["pad length larger than payload"] = Meant(
             "both drop it; here all padding that is wrong has one name, bad-padding (RFC 4303, 2.4)",
