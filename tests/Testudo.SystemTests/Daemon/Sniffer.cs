@@ -12,12 +12,12 @@ internal sealed class Sniffer : IDisposable
     private readonly Process _process;
     private readonly NetworkNamespace _namespace;
 
-    /// <summary>Starts it and waits until it listens.</summary>
+    /// <summary>Starts it and waits until it listens. In immediate mode its buffer holds as many packets as fit at their greatest length.</summary>
     public Sniffer(NetworkNamespace ns, string device, string filter = "")
     {
         _namespace = ns;
         File = System.IO.Path.GetTempFileName();
-        _process = ns.Start($"exec tcpdump -Z root -B 16384 -i {device} -U --immediate-mode -s 0 -w {File} '{filter}'");
+        _process = ns.Start($"exec tcpdump -Z root -B 16384 -i {device} -U --immediate-mode -s 2048 -w {File} '{filter}'");
         while (_process.StandardError.ReadLine() is { } line && !line.Contains("listening on", StringComparison.Ordinal))
         {
         }
