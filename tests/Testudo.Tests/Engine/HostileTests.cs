@@ -13,21 +13,24 @@ public sealed unsafe class HostileTests
 {
     private const string A = "10.1.0.1", B = "10.2.0.1", A6 = "fd01::1", B6 = "fd02::1";
 
-    [Fact]
-    public void Each_of_200_000_mutated_packets_leaves_exactly_once()
+    public static TheoryData<int, int> Mutations => [new TheoryDataRow<int, int>(200_000, 4303), new TheoryDataRow<int, int>(1_000_000, 4302).WithTrait("Kind", "Long")];
+
+    [Theory]
+    [MemberData(nameof(Mutations))]
+    public void Each_mutated_packet_leaves_exactly_once(int count, int seed)
     {
         using var a = Peer(true);
         using var b = Peer(false);
         using var forwards = Peer(false, new EngineOptions { Mtu = 1280, CarriesClear = false, ReassemblyBytes = 512 * 1024, FragmentsProtected = true, MssClamp = EngineOptions.MssAuto, InspectsIcmpErrors = true });
         forwards.Add(Make.Policy(PolicyDirection.Fwd, "10.0.0.0/8", "0.0.0.0/0", Make.Tunnel(A6, B6)));
-        var random = new Random(4303);
+        var random = new Random(seed);
         byte[][] clear = Clear();
         using var work = new Batch();
         using var result = new Batch(256 * 1024, Batch.MaxPieces);
         using var back = new Batch();
         int pieces = 0;
         var seen = new HashSet<Drop>();
-        for (int done = 0; done < 200_000;)
+        for (int done = 0; done < count;)
         {
             // Fresh ESP packets, so that some pass the window; then everything is mutated or left as it is.
             byte[][] valid = [.. a.Out(clear).Passed];
@@ -73,6 +76,7 @@ public sealed unsafe class HostileTests
             }
 
             Assert.Equal(came, work.Count);
+            Assert.InRange(host.Worker.ReassemblyBytes, 0, host.Engine.Options.ReassemblyBytes);
             Assert.InRange(result.Count, passed + (2 * cut), cut == 0 ? passed : Batch.MaxPieces);
             Assert.Equal(result.Count, host.Worker.Packets - passedBefore);
             pieces += result.Count - passed;

@@ -42,6 +42,7 @@ public sealed record Setting(
         ("AH alone has an integrity algorithm and no cipher, ESP has a cipher", static s => s.Suite is { } suite && s.Shape == Shape.Ah != (suite.Transform.Cipher == Cipher.None)),
         ("only ESP goes through UDP (RFC 3948)", static s => s.Udp is not null && s.Protocols[^1] != IpProtocol.Esp),
         ("IPComp has no sequence numbers, neither long nor in a window", static s => s.Shape == Shape.IpComp && (s.IsExtended || s.HasWindow)),
+        ("IPComp leaves fragments as they are in transport mode (RFC 3173, 2.1)", static s => s.Shape == Shape.IpComp && !s.IsTunnel && s.Pieces == Pieces.BeforeItIsProtected),
         ("extended sequence numbers need a window (RFC 4303, 3.4.3)", static s => s.IsExtended && !s.HasWindow),
     ];
 
