@@ -69,7 +69,7 @@ internal sealed unsafe class Line : IDisposable
 
             long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
             _allocated += allocated;
-            if (allocated > 0 && (_work[0].Flags & PacketFlags.Held) == 0)
+            if (allocated > 0 && (_work[0].Flags & PacketFlags.Held) == 0 && host.Engine.Sad.All.All(static sa => sa.Transform.Cipher != global::Testudo.Crypto.Cipher.Cast128Cbc)) // its library allocates for each block
             {
                 _allocating[host] = _allocating.GetValueOrDefault(host) + 1;
             }

@@ -106,7 +106,7 @@ public sealed record Setting(
     /// <summary>Payloads: none, one byte, around blocks, around a path of 1500 bytes, up to the longest packet there is, and one more.</summary>
     public IEnumerable<int> Sizes() =>
         ((int[])[0, 1, 2, 6, 7, 8, 9, 13, 14, 15, 16, 17, 31, 32, 33, 89, 90, 255, 256, 257, .. Around(1500), 4000, .. Around(65535)])
-            .Where(size => Pieces == Pieces.None || size > 8); // less cannot be cut
+            .Where(size => size + Header(Inner) <= 65535 && (Pieces == Pieces.None || size > 8)); // more is no packet, less cannot be cut
 
     /// <summary>The greatest payload with which the packet is no longer than so many bytes.</summary>
     public int Greatest(int length) => Enumerable.Range(0, length - Header(Inner) + 1).Last(size => Length(size) <= length);
