@@ -2,6 +2,7 @@
 // as arguments. Packet threads call Outbound and Inbound, each with a worker of its own; one control thread at a time
 // calls everything else.
 
+using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Security.Cryptography;
 using Testudo.Crypto;
@@ -23,6 +24,7 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
 {
     private readonly List<Worker> _workers = [];
     private readonly List<Removed> _removed = [];
+    private readonly ConcurrentQueue<Sa> _silent = new();
     private readonly Dictionary<UInt128, int> _keysInUse = [];
     private volatile FrozenSet<Address> _local = FrozenSet<Address>.Empty;
 
@@ -88,13 +90,13 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
     }
 
     /// <summary>
-    /// Writes a NAT keepalive for each peer to which nothing was sent for <see cref="EngineOptions.KeepaliveSeconds"/>. To
-    /// be called about every second by the thread that sends; the batch has memory of its own.
+    /// Writes a NAT keepalive for each peer to which nothing was sent for <see cref="EngineOptions.KeepaliveSeconds"/>, as the
+    /// last <see cref="Tick"/> found. To be called by the thread that sends; the batch has memory of its own.
     /// </summary>
-    public void Keepalives(Batch wire, in Now now, Worker me)
+    public void Keepalives(Batch wire, Worker me)
     {
         me.Enter();
-        Keepalive.Run(this, wire, now, me);
+        Keepalive.Run(_silent, wire, me);
         me.Leave();
     }
 
@@ -215,7 +217,7 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
     public void SetPolicies(PolicySet set) => Spd.Set(set);
 
     /// <summary>
-    /// What the passing of time does: lifetimes, larval SAs, and the wiping of keys. To be called every second.
+    /// What the passing of time does: lifetimes, larval SAs, peers that heard nothing, and the wiping of keys. To be called every second.
     /// </summary>
     /// <returns>What happened, for whoever wants to know.</returns>
     public IReadOnlyList<EngineEvent> Tick(in Now now)
@@ -263,6 +265,7 @@ public sealed class IpsecEngine(EngineOptions options, Providers providers, ulon
             }
         }
 
+        Keepalive.Find(this, now, _silent);
         WipeRemoved();
         return events;
     }

@@ -246,7 +246,7 @@ public sealed partial class SimulatedHost : SimulatedNode, IDisposable
         try
         {
             _work.Clear();
-            Engine.Keepalives(_work, Network.Now, _outbound);
+            Engine.Keepalives(_work, _outbound);
             byte[][] keepalives = Copies(_work);
             _givenOut += keepalives.Length; // the engine made and counted them
             Ledger.Made += keepalives.Length;

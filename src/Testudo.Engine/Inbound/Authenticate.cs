@@ -5,7 +5,6 @@ using System.Buffers.Binary;
 using Testudo.Crypto;
 using Testudo.Engine.Keys;
 using Testudo.Wire;
-using Testudo.Wire.PfKey;
 
 namespace Testudo.Engine.Inbound;
 
@@ -23,13 +22,7 @@ internal static unsafe partial class InboundPath
         }
 
         packet.Spi = BinaryPrimitives.ReadUInt32BigEndian(ah[4..]);
-        sa = engine.Sad.Find(packet.Spi, IpProtocol.Ah, state.Info.Destination);
-        if (sa is null || sa.State == SaState.Larval)
-        {
-            return isForOthers && sa is null ? Drop.None : Drop.UnknownSpi;
-        }
-
-        return Drop.None;
+        return FindSa(engine, packet.Spi, IpProtocol.Ah, state.Info.Destination, isForOthers, out sa);
     }
 
     /// <summary>The window, and the packet laid out for the computation: see <see cref="AuthenticateRestore"/>.</summary>

@@ -32,10 +32,7 @@ internal static partial class InboundPath
 
         packet.Spi = BinaryPrimitives.ReadUInt16BigEndian(comp[2..]);
         packet.Sequence = 0;
-        sa = engine.Sad.Find(packet.Spi, IpProtocol.IpComp, state.Info.Destination);
-        return sa is null || sa.State == SaState.Larval
-            ? isForOthers && sa is null ? Drop.None : Drop.UnknownSpi
-            : sa.IsSpent ? Drop.LifetimeOver : Drop.None;
+        return FindSa(engine, packet.Spi, IpProtocol.IpComp, state.Info.Destination, isForOthers, out sa);
     }
 
     private static Drop Decompress(IpsecEngine engine, ref Packet packet, PacketState state, in Now now, Worker me)

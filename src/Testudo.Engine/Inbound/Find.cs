@@ -73,13 +73,22 @@ internal static partial class InboundPath
 
         packet.Spi = BinaryPrimitives.ReadUInt32BigEndian(upper);
         packet.Sequence = BinaryPrimitives.ReadUInt32BigEndian(upper[4..]);
-        sa = engine.Sad.Find(packet.Spi, IpProtocol.Esp, state.Info.Destination);
-        if (sa is null || sa.State == SaState.Larval)
+        Drop drop = FindSa(engine, packet.Spi, IpProtocol.Esp, state.Info.Destination, isForOthers, out sa);
+        if (sa is null || drop != Drop.None)
         {
-            return isForOthers && sa is null ? Drop.None : Drop.UnknownSpi;
+            return drop;
         }
 
         packet.Sequence = sa.IsOld ? 0 : packet.Sequence;
-        return sa.IsSpent ? Drop.LifetimeOver : sa.UdpLength == state.UdpLength ? Drop.None : Drop.WrongEncapsulation;
+        return sa.UdpLength == state.UdpLength ? Drop.None : Drop.WrongEncapsulation;
+    }
+
+    // The SA that may receive; what is between others goes on without one.
+    private static Drop FindSa(IpsecEngine engine, uint spi, IpProtocol protocol, in Address destination, bool isForOthers, out Sa? sa)
+    {
+        sa = engine.Sad.Find(spi, protocol, destination);
+        return sa is null && isForOthers ? Drop.None
+            : sa is null or { State: SaState.Larval } ? Drop.UnknownSpi
+            : sa.IsSpent ? Drop.LifetimeOver : Drop.None;
     }
 }

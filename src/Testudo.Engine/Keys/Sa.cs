@@ -273,7 +273,7 @@ public sealed class Sa
 
     internal bool TakeMoved() => Volatile.Read(ref _moved) != 0 && Interlocked.Exchange(ref _moved, 0) != 0;
 
-    /// <summary>Unix time of the last keepalive for this SA's peer. Written by the sending thread.</summary>
+    /// <summary>Unix time of the last keepalive for this SA's peer. For the control thread.</summary>
     internal long KeptAlive { get; set; }
 
     /// <summary>Unix time of the last packet or keepalive, or when the SA was made.</summary>

@@ -72,9 +72,6 @@ public sealed class Sad
     internal ReadOnlySpan<Sa> Between(IpProtocol protocol, in Address source, in Address destination) =>
         _byPair.TryGetValue(new Pair(protocol, source, destination), out SaGroup? group) ? group.Sas : [];
 
-    /// <summary>All SAs, in no order. To be read by any thread.</summary>
-    internal IEnumerable<Sa> Snapshot => _byIdentity.Select(static entry => entry.Value);
-
     private Sa? Choose(ReadOnlySpan<Sa> group, IpsecMode mode, uint reqid)
     {
         Sa? any = null;

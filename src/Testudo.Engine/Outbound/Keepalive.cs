@@ -3,6 +3,7 @@
 //
 //   | IP | UDP, the ports of the SA | 0xFF |
 
+using System.Collections.Concurrent;
 using Testudo.Engine.Keys;
 using Testudo.Wire;
 
@@ -10,49 +11,60 @@ namespace Testudo.Engine.Outbound;
 
 internal static class Keepalive
 {
-    internal static void Run(IpsecEngine engine, Batch wire, in Now now, Worker me)
+    private const int MaxLength = IpInfo.V6HeaderLength + UdpHeader.Length + 1;
+
+    /// <summary>
+    /// For the control thread: hands over one SA for each peer to which nothing was sent for so long, however many SAs lead
+    /// to it; a packet of any of them is as good.
+    /// </summary>
+    internal static void Find(IpsecEngine engine, in Now now, ConcurrentQueue<Sa> silent)
     {
-        int seconds = engine.Options.KeepaliveSeconds;
-        if (seconds == 0)
+        if (engine.Options.KeepaliveSeconds == 0)
         {
             return;
         }
 
-        foreach (Sa sa in engine.Sad.Snapshot)
+        var latest = new Dictionary<(Address Source, Address Destination, ushort SourcePort, ushort DestinationPort), Sa>();
+        foreach (Sa sa in engine.Sad.All)
         {
-            if (sa is { Encapsulation: { } udp, IsUsable: true } && engine.IsLocal(sa.Source) && IsIdle(engine, sa, udp, seconds, now) && !wire.IsFull)
+            if (sa is { Encapsulation: { } udp, IsUsable: true } && engine.IsLocal(sa.Source))
             {
-                Write(sa, udp, wire, now, me);
+                var peer = (sa.Source, sa.Destination, udp.SourcePort, udp.DestinationPort);
+                if (!latest.TryGetValue(peer, out Sa? other) || other.LastSent < sa.LastSent)
+                {
+                    latest[peer] = sa;
+                }
+            }
+        }
+
+        foreach (Sa sa in latest.Values)
+        {
+            if (now.UnixSeconds - sa.LastSent >= engine.Options.KeepaliveSeconds)
+            {
+                sa.KeptAlive = now.UnixSeconds;
+                silent.Enqueue(sa);
             }
         }
     }
 
-    // One keepalive a peer, however many SAs lead to it; a packet of any of them is as good.
-    private static bool IsIdle(IpsecEngine engine, Sa sa, in UdpEncapsulation udp, int seconds, in Now now)
+    /// <summary>For the sending thread: writes what was handed over.</summary>
+    internal static void Run(ConcurrentQueue<Sa> silent, Batch wire, Worker me)
     {
-        foreach (Sa other in engine.Sad.Between(sa.Protocol, sa.Source, sa.Destination))
+        while (wire.HasRoom(1, MaxLength) && silent.TryDequeue(out Sa? sa))
         {
-            if (other.IsUsable && other.Encapsulation is { } same && same.SourcePort == udp.SourcePort && same.DestinationPort == udp.DestinationPort
-                && now.UnixSeconds - other.LastSent < seconds)
+            if (sa is { Encapsulation: { } udp, IsUsable: true })
             {
-                return false;
+                Write(sa, udp, wire, me);
             }
         }
-
-        return true;
     }
 
-    private static void Write(Sa sa, in UdpEncapsulation udp, Batch wire, in Now now, Worker me)
+    private static void Write(Sa sa, in UdpEncapsulation udp, Batch wire, Worker me)
     {
         bool v4 = sa.Source.Family == IpFamily.V4;
         int outer = v4 ? IpInfo.V4HeaderLength : IpInfo.V6HeaderLength;
         int length = outer + UdpHeader.Length + 1;
         Span<byte> bytes = wire.Reserve(length);
-        if (bytes.IsEmpty)
-        {
-            return;
-        }
-
         Address to = sa.SendsTo;
         if (v4)
         {
@@ -70,7 +82,6 @@ internal static class Keepalive
             UdpHeader.SetChecksum(bytes[outer..length], sa.Source, to);
         }
 
-        sa.KeptAlive = now.UnixSeconds;
         ref Packet packet = ref wire.Commit(length);
         packet.Spi = sa.Spi; // it goes the way of the SA's packets
         me.Count(packet);

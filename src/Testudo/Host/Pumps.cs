@@ -17,21 +17,15 @@ internal sealed class OutboundPump(IpsecEngine engine, Link clear, IReadOnlyList
         using var back = new Batch(64 * 1024);
         using var links = new WireLinks(wires, counters);
         using var keepalives = new Batch(64 * 1024);
-        long kept = 0;
-        while (clear.Receive(work, 1000) >= 0)
+        while (clear.Receive(work, 1000) >= 0) // a second at the most: keepalives are due though nothing is sent
         {
-            if (HostClock.Now is var now && now.UnixSeconds != kept)
-            {
-                kept = now.UnixSeconds;
-                engine.Keepalives(keepalives, now, me);
-                links.Send(keepalives);
-                keepalives.Clear();
-            }
-
+            engine.Keepalives(keepalives, me);
+            links.Send(keepalives);
+            keepalives.Clear();
             if (work.Count > 0)
             {
                 PacketTap.Copy? taken = tap is null ? null : PacketTap.Take(work);
-                engine.Outbound(work, wire, back, now, me);
+                engine.Outbound(work, wire, back, HostClock.Now, me);
                 if (taken is { } copy)
                 {
                     tap!.Write(copy, work, wireSide: false);

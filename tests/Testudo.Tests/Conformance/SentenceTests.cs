@@ -138,7 +138,8 @@ public sealed class SentenceTests
         Assert.Equal([0, 0], sent[26..28]);
         using var wire = new Batch();
         a.Advance(100);
-        a.Engine.Keepalives(wire, a.Now, a.Worker);
+        a.Engine.Tick(a.Now);
+        a.Engine.Keepalives(wire, a.Worker);
         Assert.Equal(1, wire.Count);
         Check.Packet(wire[0].Span).Ipv4().Udp(4500, 4500).Payload([0xFF]);
         Assert.Equal([0, 0], wire[0].Span[26..28].ToArray());

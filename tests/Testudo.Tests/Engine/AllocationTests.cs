@@ -59,7 +59,7 @@ public sealed class AllocationTests
                 work.Clear();
             }
         });
-        Assert.Equal((long)Rounds * Packets, passed); // one round to warm up and five to measure
+        Assert.Equal((long)Rounds * Packets, passed); // one round to warm up, the others to measure
         Assert.Equal(plantedEvery > 0 ? Packets / plantedEvery * 24 : 0, bytes);
         GC.KeepAlive(planted);
     }

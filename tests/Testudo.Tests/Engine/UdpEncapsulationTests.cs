@@ -199,7 +199,8 @@ public sealed class UdpEncapsulationTests
 
     private static List<byte[]> Kept(Host host, Batch wire)
     {
-        host.Engine.Keepalives(wire, host.Now, host.Worker);
+        host.Engine.Tick(host.Now);
+        host.Engine.Keepalives(wire, host.Worker);
         List<byte[]> sent = [.. wire.Packets.ToArray().Select(static packet => packet.Span.ToArray())];
         wire.Clear();
         return sent;

@@ -134,6 +134,16 @@ public sealed class IpsecStackTests
     }
 
     [Fact]
+    public async Task A_peer_behind_a_NAT_that_heard_nothing_hears_a_keepalive()
+    {
+        await using var stacks = new Stacks(a: new IpsecStackOptions { Engine = new EngineOptions { KeepaliveSeconds = 1 } });
+        stacks.A.Engine.SetLocalAddresses([Stacks.Alice]);
+        stacks.A.AddSa(Stacks.Sa(0x1001, Stacks.Alice, Stacks.Bob) with { Encapsulation = new UdpEncapsulation(4500, 4500) });
+        stacks.Started();
+        Stacks.Until(() => stacks.B.Dropped(Drop.Keepalive) > 0, "a keepalive");
+    }
+
+    [Fact]
     public async Task The_capture_has_both_sides_and_the_drops()
     {
         var file = new MemoryStream();
